@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * scenario.h - one question, read from YAML and validated to the last key.
+ *
+ * Everything that can be wrong with a scenario without running it is found here, and told as "file:line:column: what, and how
+ * to mend it" (a usage error). Values arrive as text and are converted by base/units, because libcyaml 1.3.1 reads `64MB` as
+ * the number 64. What a scenario leaves out has the default that the field's comment names.
+ *
+ * A scenario is read-only after scenario_load(). Not thread-safe while loading; free to share afterwards.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/strv.h"
+#include "plan/metric.h"
+
+struct err;
+
+enum program_kind {
+	PROGRAM_BUNDLED, /* program: NAME                 a directory in goprogs/ */
+	PROGRAM_MODULE,  /* program: {dir: D, package: P} the user's own Go module; D relative to the scenario's file */
+	PROGRAM_COMMAND, /* program: {command: [...]}     anything at all; no Go toolchain, no `go` axis */
+};
+
+struct program {
+	enum program_kind kind;
+	char *name;          /* owned: bundled name; else the last element of dir or command[0]: for people */
+	char *dir;           /* owned, absolute: where the sources are; NULL for a command */
+	char *package;       /* owned: "./cmd/server", "." by default; "./NAME" for a bundled one */
+	struct strv command; /* PROGRAM_COMMAND only */
+	bool cgo;            /* program: {..., cgo: true}; a bundled program says so by a file named CGO in its directory */
+};
+
+struct axis {
+	char *name;         /* owned: go, go_line, godebug, env, variant, limit */
+	struct strv values; /* as written; never empty, no doubles */
+};
+
+enum compare { CMP_LT, CMP_LE, CMP_GT, CMP_GE, CMP_EQ };
+
+/* One condition: "released_share < 0.05", "lazyfree_settled_bytes > 0.9 * peak_rss_bytes", "peak_rss_bytes < 900MB". */
+struct condition {
+	char *text; /* owned: as written */
+	enum metric metric;
+	enum compare compare;
+	double factor; /* the number, in the metric's unit (bytes, seconds, ...), or the multiple of `other` */
+	int other;     /* enum metric, or -1 */
+};
+
+struct match {
+	char *axis;         /* owned */
+	struct strv values; /* as written; for `go` each may be a range "1.12..1.15", which holds for 1.12.17 too */
+};
+
+struct expectation {
+	struct match *match; /* owned; empty: every cell */
+	size_t n_match;
+	struct condition *conditions; /* owned; never empty */
+	size_t n_conditions;
+	char *because; /* owned */
+	double share;  /* of the repeats in which it must hold; 1 by default */
+};
+
+enum clock_kind { CLOCK_KIND_REAL };
+
+struct scenario {
+	char *path;    /* owned: the file it was read from */
+	char *text;    /* owned: its whole text, for the record */
+	char *name;    /* equals the file's name without .yaml */
+	char *title;   /* one line, a question */
+	char *source;  /* NULL: none named */
+	struct program program;
+	struct strv args;
+	struct axis *axes; /* owned; in the order of the file; a program that is built always has `go` (default: local) */
+	size_t n_axes;
+	uint64_t limit_bytes; /* 0: none; default 1 GB */
+	uint64_t needs_bytes; /* what one run occupies at most; default: the limit, or 1 GB where there is none */
+	int64_t for_ns;       /* how long a run is observed from exec; then the supervisor ends it. 0: until it exits by itself */
+	int64_t timeout_ns;   /* where for_ns is 0: a run that has not exited by then is a `timeout`; default 10 min */
+	enum clock_kind clock;
+	unsigned repeat;      /* default 1, at most 1000 */
+	struct expectation *expect; /* owned */
+	size_t n_expect;
+};
+
+/* home: base/file.h's home_folder(), where bundled programs are. */
+int scenario_load(const char *path, const char *home, struct scenario **ret, struct err *err);
+/* A name in HOME/scenarios, or a path (with a slash, or ending in .yaml). An unknown name: the nearest one is suggested. */
+int scenario_find(const char *name_or_path, const char *home, struct scenario **ret, struct err *err);
+/* Paths of all bundled scenarios, sorted. */
+int scenario_list(const char *home, struct strv *ret_paths, struct err *err);
+/* Adds the axis or replaces its values, as --set AXIS=V,V does. Same checks as in a file. */
+int scenario_set_axis(struct scenario *s, const char *axis, const struct strv *values, struct err *err);
+const struct axis *scenario_axis(const struct scenario *s, const char *name);
+struct scenario *scenario_free(struct scenario *s);
+
+static inline void cleanup_scenariop(struct scenario **s)
+{
+	scenario_free(*s);
+}
+#define cleanup_scenario __attribute__((cleanup(cleanup_scenariop)))

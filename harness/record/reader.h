@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * reader.h - results folders read back: works on any machine, without root, Go or the cgroup it came from.
+ *
+ * Newer majors of the format are refused. A truncated or damaged series is read as far as it goes and said so in `damage`.
+ * Any thread; what is returned belongs to the caller.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/json.h"
+#include "record/outcome.h"
+#include "record/series.h"
+
+struct err;
+
+struct run_series {
+	struct sample *samples; /* owned; ascending in time */
+	size_t n_samples;
+	struct probe *probes; /* owned */
+	size_t n_probes;
+	struct mark *marks; /* owned */
+	size_t n_marks;
+	char *damage; /* owned; NULL: complete. "samples.tsv.zst ends in the middle, at 3.2 s" */
+};
+
+/* Reads the series of one run's folder. */
+int run_series_read(const char *run_dir, struct run_series *ret, struct err *err);
+void run_series_done(struct run_series *s);
+#define cleanup_run_series __attribute__((cleanup(run_series_done)))
+
+struct campaign_run {
+	char *dir;          /* owned */
+	char *cell_id;      /* owned */
+	unsigned repeat;
+	json_t *run;        /* owned reference: run.json; NULL: unfinished */
+	enum outcome outcome; /* OUTCOME_INTERRUPTED where unfinished */
+};
+
+struct campaign {
+	char *dir;    /* owned */
+	json_t *info; /* owned reference: campaign.json */
+	struct campaign_run *runs; /* owned; in the order of campaign.json's cells, then by repeat */
+	size_t n_runs;
+};
+
+/* Reads campaign.json and every run.json. A single damaged run.json is told in ret_warnings (may be NULL), not an error. */
+struct strv;
+int campaign_read(const char *dir, struct campaign **ret, struct strv *ret_warnings, struct err *err);
+/* NULL-safe. Returns NULL. */
+struct campaign *campaign_free(struct campaign *c);
+/* The folder a command means: dir itself if given; else the newest campaign under results_dir. Caller frees. */
+int campaign_locate(const char *dir_or_null, const char *results_dir, char **ret, struct err *err);
+
+/* Runs of one cell, for bands and medians. */
+struct campaign_cell {
+	const char *id;                  /* borrowed */
+	const json_t *settings;          /* borrowed: {"go": "1.12", "godebug": "default"} */
+	struct campaign_run *const *runs; /* owned array of borrowed runs; ascending by repeat */
+	size_t n_runs;
+};
+struct campaign_cells {
+	struct campaign_cell *v; /* owned */
+	size_t n;
+};
+void campaign_cells(const struct campaign *c, struct campaign_cells *ret);
+void campaign_cells_done(struct campaign_cells *cells);

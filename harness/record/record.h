@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * record.h - one run's folder, written while the run goes on. FORMAT.md describes every file.
+ *
+ *     <campaign>/<cell id>/<repeat>/{run.json, samples.tsv.zst, probes.tsv.zst, marks.tsv, stdout, stderr}
+ *
+ * run.json is written last: a folder without it is an unfinished run. A write that fails (a full disk) is remembered, what
+ * was written before it stays readable, and record_close_series() reports it. Main thread only.
+ */
+#pragma once
+#include <stddef.h>
+
+#include "base/json.h"
+#include "record/series.h"
+
+struct err;
+struct record;
+
+/* Makes the folder; an unfinished one of an earlier start in its place is emptied first. */
+int record_create(const char *campaign_dir, const char *cell_id, unsigned repeat, struct record **ret, struct err *err);
+const char *record_dir(const struct record *r); /* borrowed */
+
+void record_sample(struct record *r, const struct sample *s);
+void record_probe(struct record *r, const struct probe *p);
+void record_mark(struct record *r, const struct mark *m);
+/* Bytes of the target's stdout (stream 1) or stderr (2). The first 1 MB of each is kept in the file; of what comes after, the
+ * last 64 kB follow a line that says how many bytes were left out. */
+void record_output(struct record *r, int stream, const char *data, size_t len);
+/* The last (at most 64 kB) of what came on the stream, 0-terminated: for classifying how the run ended. Borrowed. */
+const char *record_output_tail(const struct record *r, int stream);
+/* Makes everything so far readable from outside (zstd frame blocks flushed); called about once a second. */
+void record_flush(struct record *r);
+
+/* Ends the series files. The first write error of the run, if there was one. */
+int record_close_series(struct record *r, struct err *err);
+/* Writes run.json (beside, renamed): the run is finished. */
+int record_finish(struct record *r, const json_t *run, struct err *err);
+/* Frees; without record_finish() the run stays unfinished. NULL-safe. Returns NULL. */
+struct record *record_free(struct record *r);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * series.h - what is recorded over time: samples, probes, marks. Times are the target's, in ns since its exec; sizes are bytes.
+ */
+#pragma once
+#include <stdint.h>
+
+/* A value that could not be read: never zero. In the TSV files it is written as "-". */
+#define MISSING UINT64_MAX
+
+/* Every tick; stored where a value changed, and once a second. */
+struct sample {
+	int64_t t_ns;
+	uint64_t rss_bytes;   /* /proc/PID/statm resident x page size */
+	uint64_t usage_bytes; /* the cgroup's usage (page tables and kernel memory included), or MISSING */
+};
+
+/* Fast probe: every 10 ms, the last four MISSING. Slow probe: smaps_rollup, at marks and every second or so. */
+struct probe {
+	int64_t t_ns;
+	uint64_t threads;
+	uint64_t cpu_ns;              /* of the target process, user + system */
+	uint64_t hwm_bytes;           /* VmHWM: the kernel's own high-water mark of RSS */
+	uint64_t inactive_file_bytes; /* memory.stat: total_inactive_file (v1), inactive_file (v2) */
+	uint64_t working_set_bytes;   /* usage - inactive_file, 0 at least: as the kubelet computes it */
+	uint64_t pss_bytes;
+	uint64_t lazyfree_bytes;      /* given back by MADV_FREE, not yet taken by the kernel; part of RSS */
+	uint64_t thp_bytes;           /* AnonHugePages */
+	uint64_t swap_bytes;
+};
+
+#define MARK_NAME_MAX 31
+
+struct mark {
+	int64_t t_ns;
+	char name[MARK_NAME_MAX + 1]; /* [a-z0-9-]+ */
+	char by;                      /* 'p': the program announced it, 's': the supervisor did */
+};

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * table.h - a campaign as a table for people, and the sentences that say what it shows.
+ *
+ * At most 80 columns where the terminal is not wider; colour only where asked for. Runs of one cell are folded: median, with
+ * the range where it is wider than 2 %. Writes to `out`, returns nothing: a table is never a reason to fail.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdio.h>
+
+struct campaign;
+
+struct table_style {
+	int columns; /* width to fit in; 80 where unknown */
+	bool colour;
+};
+
+void table_print(FILE *out, const struct campaign *c, const struct table_style *style);
+/* One or two sentences, from the numbers alone ("Go 1.12 to 1.15 keep ... resident by default: ..."), wrapped to the width. */
+void table_print_sentences(FILE *out, const struct campaign *c, const struct table_style *style);
+/* stdout's width and whether it wants colour (isatty, NO_COLOR, TERM=dumb). */
+struct table_style table_style_for_stdout(void);
