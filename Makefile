@@ -71,8 +71,8 @@ $O/obj/%.o: harness/%.c | $O/.have-libraries
 $O/version.h: FORCE
 	@mkdir -p $(@D)
 	@echo '#define MEMTIDE_VERSION "$(VERSION)"' | cmp -s - $@ || echo '#define MEMTIDE_VERSION "$(VERSION)"' > $@
-$O/obj/memtide.o $O/obj/cmd/run.o: CPPFLAGS += -include $O/version.h
-$O/obj/memtide.o $O/obj/cmd/run.o: $O/version.h
+$O/obj/memtide.o $O/obj/cmd/run_json.o: CPPFLAGS += -include $O/version.h
+$O/obj/memtide.o $O/obj/cmd/run_json.o: $O/version.h
 
 $O/tests/%: harness/tests/unit/%.c $O/libmemtide.a
 	@mkdir -p $(@D)

@@ -79,6 +79,15 @@ int file_write(const char *path, const void *data, size_t len, struct err *err)
 	return 0;
 }
 
+int file_write_in_place(const char *path, const char *text)
+{
+	cleanup_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	return write(fd, text, strlen(text)) < 0 ? -errno : 0;
+}
+
 int file_copy(const char *from, const char *to, mode_t mode, struct err *err)
 {
 	cleanup_close int in = open(from, O_RDONLY | O_CLOEXEC);

@@ -15,6 +15,8 @@ struct err;
 int file_read(const char *path, size_t max, char **ret, size_t *ret_len, struct err *err);
 /* Writes beside (path.tmp.PID), fsyncs, renames: after a crash or a full disk the old content or the new is there. */
 int file_write(const char *path, const void *data, size_t len, struct err *err);
+/* One write() of text into an existing file, as control files of the kernel want it: 0 or -errno. */
+int file_write_in_place(const char *path, const char *text);
 int file_copy(const char *from, const char *to, mode_t mode, struct err *err);
 bool file_exists(const char *path);
 bool folder_exists(const char *path);

@@ -17,7 +17,7 @@ struct err;
 struct go_version {
 	int minor;    /* 12 of 1.12.17 */
 	int patch;    /* 17; 0 for 1.12 itself and for pre-releases */
-	char pre[12]; /* "rc1", "beta2"; "" for a release */
+	char pre[12]; /* "rc1", "beta2", "devel" (a Go tree between releases); "" for a release */
 };
 
 /* "1.12.17", "1.12", "1.27rc1", each with or without "go" before it. 1.12 is 1.12.0 here: see golist.h for "its newest". */
@@ -35,9 +35,12 @@ int release_newest_known_minor(void);
 /* Whether v's runtime knows the GODEBUG name. false with *ret_why (caller frees): "Go 1.11 does not know madvdontneed (1.12
  * and later do)". A name in no table of ours is false as well, with a why that says so. */
 bool release_knows_godebug(const struct go_version *v, const char *name, char **ret_why);
-/* Every GODEBUG name of the table; NULL-terminated. For suggestions. */
+/* Every GODEBUG name of the table; NULL-terminated. For suggestions. Main thread. */
 const char *const *release_godebug_names(size_t *ret_n);
-/* The value that v's runtime uses where GODEBUG does not say: "0", "1", ...; NULL where it has none worth telling. */
+/* Whether the runtime reads the name's value as an integer, so that any other text would silently not count. */
+bool release_godebug_takes_number(const char *name);
+/* The value that v's runtime uses where GODEBUG does not say: "0", "1", ...; NULL where it depends on the module's go line or
+ * is not worth telling. */
 const char *release_godebug_default(const struct go_version *v, const char *name);
 /* Whether v reads this environment variable of the runtime (GOMEMLIMIT since 1.19; GOGC, GOMAXPROCS, GOTRACEBACK always). A
  * variable not known to be the runtime's is the program's own: true. */

@@ -21,26 +21,28 @@ struct err;
 enum program_kind {
 	PROGRAM_BUNDLED, /* program: NAME                 a directory in goprogs/ */
 	PROGRAM_MODULE,  /* program: {dir: D, package: P} the user's own Go module; D relative to the scenario's file */
-	PROGRAM_COMMAND, /* program: {command: [...]}     anything at all; no Go toolchain, no `go` axis */
+	PROGRAM_COMMAND, /* program: {command: [...]}     anything at all; no Go toolchain, no `go` axis; paths as D */
 };
 
 struct program {
 	enum program_kind kind;
 	char *name;          /* owned: bundled name; else the last element of dir or command[0]: for people */
-	char *dir;           /* owned, absolute: where the sources are; NULL for a command */
+	char *dir;           /* owned, absolute: the sources (HOME/goprogs/NAME for a bundled one); NULL for a command */
 	char *package;       /* owned: "./cmd/server", "." by default; "./NAME" for a bundled one */
-	struct strv command; /* PROGRAM_COMMAND only */
+	struct strv command; /* PROGRAM_COMMAND only; command[0] is a name in PATH, or absolute */
 	bool cgo;            /* program: {..., cgo: true}; a bundled program says so by a file named CGO in its directory */
 };
 
 struct axis {
 	char *name;         /* owned: go, go_line, godebug, env, variant, limit */
-	struct strv values; /* as written; never empty, no doubles */
+	struct strv values; /* as written (a comma-separated list of `go` in its elements); never empty, no doubles */
+	struct strv places; /* "file:line:column" of each value; empty for an axis from the command line or by default */
 };
 
 enum compare { CMP_LT, CMP_LE, CMP_GT, CMP_GE, CMP_EQ };
 
-/* One condition: "released_share < 0.05", "lazyfree_settled_bytes > 0.9 * peak_rss_bytes", "peak_rss_bytes < 900MB". */
+/* One condition: "released_share < 0.05", "lazyfree_settled_bytes > 0.9 * peak_rss_bytes", "peak_rss_bytes < 900MB",
+ * "first_fall_s > 2min" (or > 120), "threads_peak <= 20", "slope_bytes_per_s < 10kB/s". */
 struct condition {
 	char *text; /* owned: as written */
 	enum metric metric;
@@ -51,7 +53,7 @@ struct condition {
 
 struct match {
 	char *axis;         /* owned */
-	struct strv values; /* as written; for `go` each may be a range "1.12..1.15", which holds for 1.12.17 too */
+	struct strv values; /* as written; for `go` also a range: "1.12..1.15", which holds for 1.12.17 too; "1.16..latest" */
 };
 
 struct expectation {
@@ -77,6 +79,7 @@ struct scenario {
 	size_t n_axes;
 	uint64_t limit_bytes; /* 0: none; default 1 GB */
 	uint64_t needs_bytes; /* what one run occupies at most; default: the limit, or 1 GB where there is none */
+	bool needs_given;     /* needs_bytes is the scenario's own word, not the default */
 	int64_t for_ns;       /* how long a run is observed from exec; then the supervisor ends it. 0: until it exits by itself */
 	int64_t timeout_ns;   /* where for_ns is 0: a run that has not exited by then is a `timeout`; default 10 min */
 	enum clock_kind clock;
@@ -91,7 +94,8 @@ int scenario_load(const char *path, const char *home, struct scenario **ret, str
 int scenario_find(const char *name_or_path, const char *home, struct scenario **ret, struct err *err);
 /* Paths of all bundled scenarios, sorted. */
 int scenario_list(const char *home, struct strv *ret_paths, struct err *err);
-/* Adds the axis or replaces its values, as --set AXIS=V,V does. Same checks as in a file. */
+/* Adds the axis or replaces its values, as --set AXIS=V,V does. Same checks as in a file, but doubles in `go` are only dropped,
+ * and an expectation whose `for` no cell matches any more is no error: it has nothing to say then. */
 int scenario_set_axis(struct scenario *s, const char *axis, const struct strv *values, struct err *err);
 const struct axis *scenario_axis(const struct scenario *s, const char *name);
 struct scenario *scenario_free(struct scenario *s);

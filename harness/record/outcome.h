@@ -5,7 +5,7 @@
 #pragma once
 
 enum outcome {
-	OUTCOME_OK,                /* exit code 0, or observed for as long as the scenario asked and then ended by the supervisor */
+	OUTCOME_OK,                /* exit code 0, or observed for as long as the scenario asked, then ended by the supervisor */
 	OUTCOME_EXIT,              /* non-zero exit code */
 	OUTCOME_SIGNAL,            /* died by a signal that neither the supervisor nor the cgroup sent */
 	OUTCOME_OOM_CGROUP,        /* the kernel killed it at the cgroup's limit */

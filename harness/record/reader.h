@@ -22,10 +22,11 @@ struct run_series {
 	size_t n_probes;
 	struct mark *marks; /* owned */
 	size_t n_marks;
-	char *damage; /* owned; NULL: complete. "samples.tsv.zst ends in the middle, at 3.2 s" */
+	char *damage; /* owned; NULL: complete. "samples.tsv.zst ends in the middle, at 3.200 s"; several are joined by "; " */
 };
 
-/* Reads the series of one run's folder. */
+/* Reads the series of one run's folder. Rows, marks or files that are missing or damaged are told in `damage`; an error is a
+ * folder that does not exist, a file of a newer format, and one of absurd length. */
 int run_series_read(const char *run_dir, struct run_series *ret, struct err *err);
 void run_series_done(struct run_series *s);
 #define cleanup_run_series __attribute__((cleanup(run_series_done)))
@@ -34,8 +35,8 @@ struct campaign_run {
 	char *dir;          /* owned */
 	char *cell_id;      /* owned */
 	unsigned repeat;
-	json_t *run;        /* owned reference: run.json; NULL: unfinished */
-	enum outcome outcome; /* OUTCOME_INTERRUPTED where unfinished */
+	json_t *run;          /* owned reference: run.json; NULL: unfinished, or unreadable (then ret_warnings says so) */
+	enum outcome outcome; /* OUTCOME_INTERRUPTED where run is NULL */
 };
 
 struct campaign {
@@ -50,19 +51,21 @@ struct strv;
 int campaign_read(const char *dir, struct campaign **ret, struct strv *ret_warnings, struct err *err);
 /* NULL-safe. Returns NULL. */
 struct campaign *campaign_free(struct campaign *c);
-/* The folder a command means: dir itself if given; else the newest campaign under results_dir. Caller frees. */
+/* The folder a command means: dir itself if given; else the newest campaign under results_dir, by the time at which it started.
+ * What is no campaign is a usage error that says what it is, and what to name instead. Caller frees. */
 int campaign_locate(const char *dir_or_null, const char *results_dir, char **ret, struct err *err);
 
 /* Runs of one cell, for bands and medians. */
 struct campaign_cell {
 	const char *id;                  /* borrowed */
-	const json_t *settings;          /* borrowed: {"go": "1.12", "godebug": "default"} */
+	const json_t *settings;          /* borrowed: {"go": "1.12", "godebug": "default"}; an object always */
 	struct campaign_run *const *runs; /* owned array of borrowed runs; ascending by repeat */
-	size_t n_runs;
+	size_t n_runs;                   /* 0: none of them was started */
 };
 struct campaign_cells {
 	struct campaign_cell *v; /* owned */
 	size_t n;
 };
+/* Every cell of campaign.json, in its order. Borrows from c. */
 void campaign_cells(const struct campaign *c, struct campaign_cells *ret);
 void campaign_cells_done(struct campaign_cells *cells);

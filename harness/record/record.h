@@ -5,7 +5,8 @@
  *     <campaign>/<cell id>/<repeat>/{run.json, samples.tsv.zst, probes.tsv.zst, marks.tsv, stdout, stderr}
  *
  * run.json is written last: a folder without it is an unfinished run. A write that fails (a full disk) is remembered, what
- * was written before it stays readable, and record_close_series() reports it. Main thread only.
+ * was written before it stays readable, record_close_series() reports it, and room for run.json was set aside before. About
+ * 0.9 MB of memory a run. Main thread only.
  */
 #pragma once
 #include <stddef.h>
@@ -16,7 +17,7 @@
 struct err;
 struct record;
 
-/* Makes the folder; an unfinished one of an earlier start in its place is emptied first. */
+/* Makes the folder; an unfinished one of an earlier start in its place is emptied first, a finished one is an error. */
 int record_create(const char *campaign_dir, const char *cell_id, unsigned repeat, struct record **ret, struct err *err);
 const char *record_dir(const struct record *r); /* borrowed */
 
@@ -26,7 +27,8 @@ void record_mark(struct record *r, const struct mark *m);
 /* Bytes of the target's stdout (stream 1) or stderr (2). The first 1 MB of each is kept in the file; of what comes after, the
  * last 64 kB follow a line that says how many bytes were left out. */
 void record_output(struct record *r, int stream, const char *data, size_t len);
-/* The last (at most 64 kB) of what came on the stream, 0-terminated: for classifying how the run ended. Borrowed. */
+/* The last (at most 64 kB) of what came on the stream, 0-terminated: for classifying how the run ended. Borrowed until the next
+ * record_output(). */
 const char *record_output_tail(const struct record *r, int stream);
 /* Makes everything so far readable from outside (zstd frame blocks flushed); called about once a second. */
 void record_flush(struct record *r);

@@ -36,3 +36,13 @@ struct mark {
 	char name[MARK_NAME_MAX + 1]; /* [a-z0-9-]+ */
 	char by;                      /* 'p': the program announced it, 's': the supervisor did */
 };
+
+/* What the kernel said at the end of the run and the series do not hold. MISSING where it could not be read. */
+struct end_counters {
+	uint64_t memcg_peak_bytes;
+	uint64_t oom_kills;
+	uint64_t minor_faults;
+	uint64_t major_faults;
+	uint64_t cpu_ns;
+	uint64_t hwm_bytes; /* the last VmHWM read */
+};

@@ -2,8 +2,9 @@
  *
  * table.h - a campaign as a table for people, and the sentences that say what it shows.
  *
- * At most 80 columns where the terminal is not wider; colour only where asked for. Runs of one cell are folded: median, with
- * the range where it is wider than 2 %. Writes to `out`, returns nothing: a table is never a reason to fail.
+ * At most 80 columns where the terminal is not wider; colour only where asked for. Runs of one cell are folded: median, or the
+ * range where it is wider than 2 % of the peak (times: than a tenth and 0.1 s). Cells that were not run, failures and missing
+ * values are told below the table, folded over releases. Writes to `out`, returns nothing: a table is never a reason to fail.
  */
 #pragma once
 #include <stdbool.h>

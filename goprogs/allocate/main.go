@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Allocate takes memory, touches every page, drops it, and is idle from then on. What its resident memory does after the
+// drop is up to the Go release, its settings and the kernel.
+//
+// It is built with every Go release from 1.11 on, so it uses nothing newer.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"memtide.dev/goprogs/mark"
+)
+
+const pageSize = 4096
+
+// sink makes it explicit what is alive: with local variables it would be for each release's compiler to decide, and the
+// peak of one and the same program would differ from run to run.
+var sink [][]byte
+
+func main() {
+	sizes := flag.String("sizes", "100MB,200MB,500MB", "what to allocate, one after the other")
+	hold := flag.Duration("hold", time.Second, "how long everything stays alive")
+	free := flag.Bool("free", false, "call debug.FreeOSMemory() after the drop")
+	flag.Parse()
+
+	bytes, err := parseSizes(*sizes)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "allocate: -sizes:", err)
+		os.Exit(2)
+	}
+
+	time.Sleep(100 * time.Millisecond) // the baseline, before the load
+
+	mark.At("load")
+	for _, n := range bytes {
+		sink = append(sink, allocate(n))
+	}
+	mark.At("loaded")
+	time.Sleep(*hold)
+
+	sink = nil
+	mark.At("dropped")
+	if *free {
+		debug.FreeOSMemory()
+		mark.At("freed")
+	}
+
+	// Idle, until ended from outside. No ticker: a timer that fires keeps the runtime's monitor from its deep sleep, and
+	// with it changes what is measured.
+	for {
+		time.Sleep(24 * time.Hour)
+	}
+}
+
+// allocate returns n bytes, every page of them touched.
+//
+//go:noinline
+func allocate(n int) []byte {
+	b := make([]byte, n)
+	for i := 0; i < len(b); i += pageSize {
+		b[i] = 1
+	}
+	return b
+}
+
+// parseSizes reads "100MB,512kB"; units are powers of 1024.
+func parseSizes(list string) ([]int, error) {
+	var sizes []int
+	for _, text := range strings.Split(list, ",") {
+		number, unit := text, 1
+		for suffix, factor := range map[string]int{"kB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30} {
+			if strings.HasSuffix(text, suffix) {
+				number, unit = strings.TrimSuffix(text, suffix), factor
+			}
+		}
+		n, err := strconv.Atoi(number)
+		if err != nil || n <= 0 || n > (1<<40)/unit {
+			return nil, fmt.Errorf("%q is not a size: write a whole number and kB, MB or GB", text)
+		}
+		sizes = append(sizes, n*unit)
+	}
+	return sizes, nil
+}

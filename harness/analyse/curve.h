@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * curve.h - one value of a run over time, as a step function, and what can be read off it.
+ *
+ * Samples are stored where a value changed and once a second, so a point's value holds until the next point's time and the
+ * last one's until end_ns: every median and quantile weighs a value with the time for which it held. Before the first point,
+ * from end_ns on, and from a point whose value is MISSING there is no value (a gap). Times are the target's, in ns since its
+ * exec. Pure; any thread. What is returned in ret_* is released by its own _done().
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "record/series.h"
+
+struct run_series;
+
+struct curve_point {
+	int64_t t_ns;
+	uint64_t value; /* bytes; a number for CURVE_THREADS; MISSING: a gap begins here */
+};
+
+struct curve {
+	struct curve_point *v; /* owned; times strictly ascending */
+	size_t n;
+	int64_t end_ns; /* the end of observation: the last value holds until here */
+};
+
+enum curve_of {
+	CURVE_RSS,         /* samples */
+	CURVE_USAGE,       /* samples: the cgroup's usage */
+	CURVE_WORKING_SET, /* fast probes, as the next */
+	CURVE_THREADS,
+	CURVE_LAZYFREE, /* slow probes, as the rest: a value is held until the next slow probe */
+	CURVE_THP,
+	CURVE_PSS,
+	CURVE_SWAP,
+	CURVE_COUNT_
+};
+
+/* Takes one value out of a run's series; points that change nothing are left out. end_ns: 0 for the time of the last sample or
+ * probe. A value that was never read gives a curve without points. */
+void curve_make(struct curve *ret, const struct run_series *series, enum curve_of what, int64_t end_ns);
+void curve_done(struct curve *c);
+#define cleanup_curve __attribute__((cleanup(curve_done)))
+
+/* The value at a time, or MISSING. */
+uint64_t curve_at(const struct curve *c, int64_t t_ns);
+/* Over [from_ns, to_ns), weighed by time; MISSING where there is no value at all in it. */
+uint64_t curve_median(const struct curve *c, int64_t from_ns, int64_t to_ns);
+/* Smallest and largest value in [from_ns, to_ns); false where there is none. */
+bool curve_range(const struct curve *c, int64_t from_ns, int64_t to_ns, uint64_t *ret_min, uint64_t *ret_max);
+/* First time at or after from_ns at which the value is below `bound`; -1: never. */
+int64_t curve_first_below(const struct curve *c, int64_t from_ns, uint64_t bound);
+
+/* For drawing: at most max_points (16 at least) of the curve's own points, so that steps stay crisp. Of each of max_points / 4
+ * equal spans of time the first, the last, the smallest and the largest survive; so do all gaps of a span or more. */
+void curve_decimate(const struct curve *c, size_t max_points, struct curve *ret);
+
+/* Repeats of one cell laid over each other: at each time the median, smallest and largest value of the runs that have one
+ * there. A step function too: draw it with steps (gnuplot: `with steps`, `fillsteps`). */
+struct band_point {
+	int64_t t_ns;
+	uint64_t median, min, max; /* all MISSING: a gap begins here */
+	unsigned runs;             /* that have a value here */
+};
+
+struct band {
+	struct band_point *v; /* owned; times strictly ascending */
+	size_t n;
+	int64_t end_ns; /* the longest run's */
+};
+
+/* Each run is decimated to max_points first; the result has at most n times as many. n: at least 1. */
+void curve_band(const struct curve *curves, size_t n, size_t max_points, struct band *ret);
+void band_done(struct band *b);
+#define cleanup_band __attribute__((cleanup(band_done)))
+
+/* A time during which a value stays where it is: at least 5 s long, and at least 5 % of the peak away from the one before
+ * it unless it left that one in between. What lies between two plateaus is a step or a ramp: curve_is_step(). */
+struct plateau {
+	int64_t from_ns, to_ns;
+	uint64_t value; /* median */
+};
+
+struct plateaus {
+	struct plateau *v; /* owned; in order of time */
+	size_t n;
+};
+
+void curve_plateaus(const struct curve *c, struct plateaus *ret);
+void plateaus_done(struct plateaus *p);
+#define cleanup_plateaus __attribute__((cleanup(plateaus_done)))
+/* Whether the way from one plateau to the next took less than 1 s, or than 1 % of the run where that is longer; else a ramp. */
+bool curve_is_step(const struct curve *c, const struct plateau *from, const struct plateau *to);
+
+/* Theil-Sen: the median of the slopes between all pairs of (at most 300) equally spaced values in [from_ns, to_ns), per
+ * second, with the 95 % interval by Kendall's tau. The interval takes the values for independent, which memory is not: it
+ * tells the spread of the slopes, not a probability. false: fewer than 10 values. */
+struct slope {
+	double per_s, low_per_s, high_per_s;
+};
+bool curve_slope(const struct curve *c, int64_t from_ns, int64_t to_ns, struct slope *ret);

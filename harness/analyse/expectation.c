@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "analyse/expectation.h"
+
+#include <math.h>
+
+#include "base/alloc.h"
+#include "plan/metric.h"
+
+/* Two numbers that went through text on their ways are equal if they agree to this. */
+#define EQUAL_WITHIN 1e-9
+
+static bool compare(double measured, enum compare how, double limit)
+{
+	switch (how) {
+	case CMP_LT:
+		return measured < limit;
+	case CMP_LE:
+		return measured <= limit;
+	case CMP_GT:
+		return measured > limit;
+	case CMP_GE:
+		return measured >= limit;
+	case CMP_EQ:
+		return fabs(measured - limit) <= EQUAL_WITHIN * fmax(fabs(measured), fabs(limit));
+	}
+	return false;
+}
+
+/* The metric, or null with the reason added to why. */
+static json_t *measure(const json_t *metrics, const json_t *missing, enum metric m, struct strv *why)
+{
+	const json_t *value = json_object_get(metrics, metric_name(m));
+	const char *reason = json_string_value(json_object_get(missing, metric_name(m)));
+
+	if (json_is_number(value))
+		return json_deep_copy(value);
+	strv_pushf(why, "%s is missing: %s", metric_name(m), value ? "it is not a number" : reason ? reason : "not measured");
+	return json_null();
+}
+
+static json_t *evaluate(const struct condition *c, const json_t *metrics, const json_t *missing)
+{
+	cleanup_strv struct strv why = STRV_INIT;
+	json_t *measured = measure(metrics, missing, c->metric, &why), *limit = json_real(c->factor), *holds = json_null();
+
+	if (c->other >= 0) {
+		cleanup_json json_t *other = measure(metrics, missing, (enum metric)c->other, &why);
+
+		json_decref(limit);
+		limit = json_is_null(other) ? json_null() : json_real(c->factor * json_number_value(other));
+	}
+	if (!why.n)
+		holds = json_boolean(compare(json_number_value(measured), c->compare, json_number_value(limit)));
+
+	json_t *result = json_pack("{s:s, s:o, s:o, s:o}", "that", c->text, "holds", holds, "measured", measured, "limit", limit);
+	if (why.n) {
+		cleanup_free char *text = strv_join(&why, "; ");
+
+		json_object_set_new(result, "why", json_string(text));
+	}
+	return result;
+}
+
+json_t *expectations_evaluate(const struct scenario *s, const struct cell *c, const json_t *metrics, const json_t *missing)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < s->n_expect; i++) {
+		const struct expectation *e = &s->expect[i];
+
+		if (!cell_matches(c, e->match, e->n_match))
+			continue;
+		for (size_t k = 0; k < e->n_conditions; k++) {
+			json_t *result = evaluate(&e->conditions[k], metrics, missing);
+
+			json_object_set_new(result, "because", e->because ? json_string(e->because) : json_null());
+			if (e->share < 1)
+				json_object_set_new(result, "share", json_real(e->share));
+			json_array_append_new(all, result);
+		}
+	}
+	return all;
+}

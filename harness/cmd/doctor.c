@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <argp.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/strv.h"
+#include "cmd/cmd.h"
+#include "cmd/doctor_checks.h"
+#include "render/table.h"
+#include "run/cgroup_tree.h"
+
+enum { OPT_CLEAN = 256, OPT_JSON };
+
+struct options {
+	bool clean, json;
+};
+
+static const struct argp_option option_table[] = {
+	{ "clean", OPT_CLEAN, NULL, 0, "only remove the processes and cgroups that killed memtides left behind", 0 },
+	{ "json", OPT_JSON, NULL, 0, "print an array of objects: check, state, found, mend", 0 },
+	{ 0 },
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	(void)arg;
+	switch (key) {
+	case OPT_CLEAN:
+		o->clean = true;
+		return 0;
+	case OPT_JSON:
+		o->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "doctor takes no argument: '%s'", arg);
+		return EINVAL;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	option_table, parse_option, NULL, "Looks whether this machine measures right, and says for each thing that is not as it should be what mends it.", NULL, NULL, NULL,
+};
+
+static int clean(void)
+{
+	struct err cleanup_err err = ERR_INIT;
+	cleanup_strv struct strv swept = STRV_INIT;
+	struct cgroup_tree tree;
+
+	if (cgroup_tree_find(&tree, &err) < 0)
+		return cmd_failed(&err);
+	cgroup_tree_sweep(&tree, &swept);
+	for (size_t i = 0; i < swept.n; i++)
+		printf("removed %s\n", swept.v[i]);
+	if (swept.n == 0)
+		puts("Nothing was left behind.");
+	return EXIT_EXPECTED;
+}
+
+static const char *const state_names[] = { "ok", "warn", "fail" };
+
+static void print_text(const struct checks *c)
+{
+	static const char *const colours[] = { "\033[32m", "\033[33m", "\033[31m" };
+	struct table_style style = table_style_for_stdout();
+	unsigned counts[3] = { 0 };
+
+	for (size_t i = 0; i < c->n; i++) {
+		const struct check *k = &c->v[i];
+		const char *on = style.colour ? colours[k->state] : "", *off = style.colour ? "\033[0m" : "";
+		size_t room = (size_t)style.columns > 40 ? (size_t)style.columns - 21 : 60;
+
+		counts[k->state]++;
+		printf("%s%-4s%s  %-13s ", on, state_names[k->state], off, k->name);
+		/* Words that do not fit go below, under the column. */
+		size_t used = 0;
+		cleanup_strv struct strv words = STRV_INIT;
+		strv_split(&words, k->found, " \n");
+		for (size_t w = 0; w < words.n; w++) {
+			if (used && used + strlen(words.v[w]) + 1 > room) {
+				printf("\n%20s", "");
+				used = 0;
+			}
+			used += (size_t)printf("%s%s", used ? " " : "", words.v[w]);
+		}
+		putchar('\n');
+		if (k->mend)
+			printf("%20smend: %s\n", "", k->mend);
+	}
+	printf("\n%u ok, %u to look at, %u wrong.\n", counts[CHECK_OK], counts[CHECK_WARN], counts[CHECK_FAIL]);
+}
+
+static int print_json(const struct checks *c, struct err *err)
+{
+	cleanup_json json_t *a = json_array();
+
+	for (size_t i = 0; i < c->n; i++)
+		json_array_append_new(a, json_pack("{s:s, s:s, s:s, s:s?}", "check", c->v[i].name, "state", state_names[c->v[i].state], "found",
+						   c->v[i].found, "mend", c->v[i].mend));
+	return json_print(a, err);
+}
+
+int cmd_doctor(int argc, char **argv)
+{
+	struct err cleanup_err err = ERR_INIT;
+	struct options o = { 0 };
+	struct checks checks = { 0 };
+	int code = EXIT_EXPECTED;
+
+	cmd_parse(&argp, argc, argv, &o);
+	if (o.clean)
+		return clean();
+	doctor_check_all(&checks);
+	for (size_t i = 0; i < checks.n; i++)
+		if (checks.v[i].state == CHECK_FAIL)
+			code = EXIT_UNEXPECTED;
+	if (!o.json)
+		print_text(&checks);
+	else if (print_json(&checks, &err) < 0)
+		code = cmd_failed(&err);
+	checks_done(&checks);
+	return code;
+}

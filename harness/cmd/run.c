@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <argp.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "cmd/cmd.h"
+#include "cmd/run_parts.h"
+#include "record/reader.h"
+#include "render/figure.h"
+
+#define DEFAULT_RATE_HZ 1000
+
+enum { OPT_GO = 256, OPT_SET, OPT_LIMIT, OPT_REPEAT, OPT_FOR, OPT_CLOCK, OPT_RATE, OPT_OUT, OPT_JOBS, OPT_SEED, OPT_DRY, OPT_RESUME, OPT_NO_PLOT, OPT_JSON };
+
+static const struct argp_option option_table[] = {
+	{ "go", OPT_GO, "LIST", 0, "Go releases: 1.11..1.16, 1.21.3, latest, previous, local, /path/to/goroot; comma-separated", 0 },
+	{ "set", OPT_SET, "AXIS=V,V", 0, "add or replace an axis: godebug, env, variant, go_line, limit", 0 },
+	{ "limit", OPT_LIMIT, "SIZE|none", 0, "memory limit of each run's cgroup; none: no limit, and no cgroup where there is no right to make one", 0 },
+	{ "repeat", OPT_REPEAT, "N", 0, "runs of each cell", 0 },
+	{ "for", OPT_FOR, "TIME", 0, "how long each run is observed, as in 30s or 11min", 0 },
+	{ "clock", OPT_CLOCK, "real", 0, "the clock that the target sees", 0 },
+	{ "rate", OPT_RATE, "HZ", 0, "samples a second (1000; 1 to 20000)", 0 },
+	{ "out", OPT_OUT, "DIR", 0, "where campaigns are kept (results)", 0 },
+	{ "jobs", OPT_JOBS, "N", 0, "runs side by side at most (as many as memory and CPUs allow)", 0 },
+	{ "seed", OPT_SEED, "N", 0, "of the order of the runs (drawn, and recorded)", 0 },
+	{ "dry-run", OPT_DRY, NULL, 0, "print the plan: cells, toolchains to fetch, memory, time", 0 },
+	{ "resume", OPT_RESUME, NULL, 0, "go on with the scenario's latest campaign in DIR", 0 },
+	{ "no-plot", OPT_NO_PLOT, NULL, 0, "record and print, draw nothing", 0 },
+	{ "json", OPT_JSON, NULL, 0, "print the campaign as JSON instead of a table", 0 },
+	{ 0 },
+};
+
+static unsigned count_option(struct argp_state *state, const char *name, const char *text, uint64_t max)
+{
+	struct err err = ERR_INIT;
+	uint64_t n = 0;
+
+	if (parse_count(text, 1, max, &n, &err) < 0)
+		argp_error(state, "--%s: %s", name, err_text(&err));
+	return (unsigned)n;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct run_options *o = state->input;
+
+	switch (key) {
+	case OPT_GO:
+		o->go_list = arg;
+		return 0;
+	case OPT_SET:
+		strv_push(&o->set, arg);
+		return 0;
+	case OPT_LIMIT:
+		o->limit = arg;
+		return 0;
+	case OPT_REPEAT:
+		o->repeat = count_option(state, "repeat", arg, 1000);
+		return 0;
+	case OPT_FOR:
+		o->for_text = arg;
+		return 0;
+	case OPT_CLOCK:
+		if (strcmp(arg, "real"))
+			argp_error(state, "--clock %s: this version has the real clock only", arg);
+		return 0;
+	case OPT_RATE:
+		o->rate_hz = count_option(state, "rate", arg, SAMPLER_RATE_MAX);
+		return 0;
+	case OPT_OUT:
+		o->out = arg;
+		return 0;
+	case OPT_JOBS:
+		o->jobs = count_option(state, "jobs", arg, SAMPLER_TARGETS_MAX);
+		return 0;
+	case OPT_SEED:
+		o->seed = count_option(state, "seed", arg, UINT32_MAX);
+		return 0;
+	case OPT_DRY:
+		o->dry_run = true;
+		return 0;
+	case OPT_RESUME:
+		o->resume = true;
+		return 0;
+	case OPT_NO_PLOT:
+		o->no_plot = true;
+		return 0;
+	case OPT_JSON:
+		o->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		strv_push(&o->scenarios, arg);
+		return 0;
+	case ARGP_KEY_END:
+		if (o->scenarios.n == 0)
+			argp_error(state, "name a scenario; `memtide list` shows them");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	option_table,
+	parse_option,
+	"SCENARIO...",
+	"Builds the scenario's program with each Go release, runs every cell in a cgroup of its own, records, and shows the result."
+	"\vSCENARIO is a name (`memtide list`) or a path to a YAML file.",
+	NULL,
+	NULL,
+	NULL,
+};
+
+/* A folder of its own, never one that is there already: two memtides may start within one second. */
+static int make_campaign_folder(struct job *j, struct err *err)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+	char stamp[32];
+	int r = folder_make(j->options->out, err);
+
+	if (r < 0)
+		return err_hint(err, "Name a folder that you may write to: --out DIR");
+	(void)strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", localtime_r(&now, &tm));
+	iso_time_now(j->started);
+	for (int n = 1; n < 1000; n++) {
+		cleanup_free char *suffix = n == 1 ? xstrdup("") : strf("-%d", n);
+		cleanup_free char *dir = strf("%s/%s-%s%s", j->options->out, stamp, j->scenario->name, suffix);
+
+		if (mkdir(dir, 0755) == 0) {
+			j->dir = TAKE(dir);
+			return 0;
+		}
+		if (errno != EEXIST) {
+			(void)err_set(err, errno, "cannot make the folder %s", dir);
+			return err_hint(err, "Name a folder that you may write to: --out DIR");
+		}
+	}
+	return err_set(err, EEXIST, "cannot make a folder for the campaign in %s", j->options->out);
+}
+
+static int save_scenario(const struct job *j, struct err *err)
+{
+	cleanup_free char *path = strf("%s/scenario.yaml", j->dir);
+
+	return file_write(path, j->scenario->text, strlen(j->scenario->text), err);
+}
+
+static void draw(const struct job *j)
+{
+	struct err cleanup_err err = ERR_INIT;
+	cleanup_strv struct strv files = STRV_INIT;
+	struct campaign *c = NULL;
+
+	if (campaign_read(j->dir, &c, NULL, &err) < 0 || figures_draw(c, j->home, &files, &err) < 0)
+		log_warn("no figure: %s", err_text(&err));
+	campaign_free(c);
+}
+
+static int exit_code(const struct job *j, int shown)
+{
+	if (j->harness_errors)
+		return EXIT_HARNESS;
+	if (j->failed_expectations || shown == EXIT_UNEXPECTED)
+		return EXIT_UNEXPECTED;
+	return j->not_run || j->interrupted ? EXIT_INCONCLUSIVE : EXIT_EXPECTED;
+}
+
+/* Runs what is to be run in the campaign's folder, and shows it. */
+static int carry_out(struct job *j, struct err *err)
+{
+	int r = job_execute(j, err);
+
+	if (r < 0)
+		return cmd_failed(err);
+	if (j->interrupted)
+		log_note("Interrupted. Go on with: memtide run %s --resume --out %s", j->scenario->path, j->options->out);
+	else if (job_write_campaign(j, true, err) < 0)
+		return cmd_failed(err);
+	if (!j->options->no_plot)
+		draw(j);
+
+	char command[] = "show", json[] = "--json", *show[] = { command, j->dir, j->options->json ? json : NULL, NULL };
+	int shown = cmd_show(j->options->json ? 3 : 2, show);
+
+	return exit_code(j, shown);
+}
+
+static int begin(struct job *j, const char *scenario, struct err *err)
+{
+	int r = job_plan(j, scenario, err);
+
+	if (r >= 0 && !j->options->dry_run)
+		r = make_campaign_folder(j, err);
+	if (r >= 0 && !j->options->dry_run)
+		r = save_scenario(j, err);
+	return r;
+}
+
+static int run_one(const struct run_options *given, const char *home, const char *scenario)
+{
+	struct err cleanup_err err = ERR_INIT;
+	struct run_options o = *given;
+	cleanup_strv struct strv set = STRV_INIT;
+	cleanup_json json_t *resumed = NULL;
+	struct job j = { .options = &o, .home = home, .scheduling = "other" };
+	int code = EXIT_EXPECTED;
+
+	for (size_t i = 0; i < given->set.n; i++)
+		strv_push(&set, given->set.v[i]);
+	o.set = set;
+	int r = o.resume ? job_resume(&j, &o, scenario, &resumed, &err) : begin(&j, scenario, &err);
+	set = o.set;
+	if (r < 0) {
+		code = cmd_failed(&err);
+	} else if (o.dry_run) {
+		job_print_plan(&j);
+	} else {
+		job_prepare(&j);
+		code = carry_out(&j, &err);
+	}
+	job_done(&j);
+	return code;
+}
+
+/* The worst of several scenarios' codes: the harness's own failure, then an expectation, then what is inconclusive. */
+static int worse(int a, int b)
+{
+	static const int order[] = { EXIT_HARNESS, EXIT_USAGE, EXIT_UNEXPECTED, EXIT_INCONCLUSIVE };
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++)
+		if (a == order[i] || b == order[i])
+			return order[i];
+	return EXIT_EXPECTED;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run_options o = { .out = "results", .rate_hz = DEFAULT_RATE_HZ };
+	cleanup_free char *home = home_folder();
+	int code = EXIT_EXPECTED;
+
+	cmd_parse(&argp, argc, argv, &o);
+	if (!o.seed) {
+		uint32_t drawn = 1;
+
+		(void)!getrandom(&drawn, sizeof(drawn), 0);
+		o.seed = drawn ? drawn : 1;
+	}
+	for (size_t i = 0; i < o.scenarios.n; i++)
+		code = worse(code, run_one(&o, home, o.scenarios.v[i]));
+	strv_done(&o.scenarios);
+	strv_done(&o.set);
+	return code;
+}

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "cmd/run_parts.h"
+#include "record/record.h"
+#include "render/progress.h"
+#include "run/cgroup.h"
+#include "run/clock.h"
+#include "run/queue.h"
+
+#define TICK_NS (200 * NS_PER_MS)
+
+struct running {
+	struct execution *x; /* borrowed */
+	size_t planned;      /* index in the plan's order */
+	size_t queued;       /* index in the queue */
+	struct run *run;     /* owned */
+	struct record *record; /* owned */
+	char started[32];
+	struct running *next;
+};
+
+struct execution {
+	struct job *j; /* borrowed */
+	struct run_room room;
+	struct queue queue;
+	size_t *order; /* owned: queue index -> index in the plan's order */
+	struct running *running;
+	int64_t begun_ns;
+	unsigned interrupts;
+	sd_event_source *tick;
+};
+
+static void fill(struct execution *x);
+
+static void count_outcome(struct job *j, enum outcome o)
+{
+	switch (o) {
+	case OUTCOME_HARNESS_ERROR:
+	case OUTCOME_NO_PERMISSION:
+		j->harness_errors++;
+		break;
+	case OUTCOME_BUILD_FAILED:
+	case OUTCOME_TOOLCHAIN_MISSING:
+		j->not_run++;
+		break;
+	case OUTCOME_INTERRUPTED:
+		j->interrupted++;
+		break;
+	case OUTCOME_OK:
+	case OUTCOME_EXIT:
+	case OUTCOME_SIGNAL:
+	case OUTCOME_OOM_CGROUP:
+	case OUTCOME_OOM_GO:
+	case OUTCOME_GO_FATAL:
+	case OUTCOME_TIMEOUT:
+	case OUTCOME_NOT_APPLICABLE:
+	case OUTCOME_COUNT_:
+		break;
+	}
+}
+
+/* run.json, whatever the run was. */
+static void write_run(struct job *j, const struct planned_run *p, struct record *record, const struct run_result *result, enum outcome outcome,
+		      const char *why, const char *started)
+{
+	struct err cleanup_err err = ERR_INIT;
+	unsigned failed = 0;
+	cleanup_json json_t *run = job_run_json(j, p, result, outcome, why, started, record_dir(record), &failed);
+
+	j->failed_expectations += failed;
+	count_outcome(j, outcome);
+	if (outcome == OUTCOME_HARNESS_ERROR || outcome == OUTCOME_NO_PERMISSION)
+		log_error("%s, repeat %u: %s", j->plan->cells[p->cell].id, p->repeat, why ? why : outcome_to_string(outcome));
+	if (record_finish(record, run, &err) < 0) {
+		log_error("%s, repeat %u: %s", j->plan->cells[p->cell].id, p->repeat, err_text(&err));
+		j->harness_errors++;
+	}
+}
+
+/* A cell that cannot be run has its outcome on record all the same. */
+static void record_not_run(struct job *j, const struct planned_run *p, enum outcome outcome, const char *why)
+{
+	struct err cleanup_err err = ERR_INIT;
+	struct record *record = NULL;
+	char now[32];
+
+	iso_time_now(now);
+	if (record_create(j->dir, j->plan->cells[p->cell].id, p->repeat, &record, &err) < 0) {
+		log_error("%s", err_text(&err));
+		j->harness_errors++;
+		return;
+	}
+	(void)record_close_series(record, NULL);
+	write_run(j, p, record, NULL, outcome, why, now);
+	record_free(record);
+}
+
+static void drop(struct running *r)
+{
+	struct running **at = &r->x->running;
+
+	while (*at != r)
+		at = &(*at)->next;
+	*at = r->next;
+	run_free(r->run);
+	record_free(r->record);
+	free(r);
+}
+
+static void on_done(struct run *run, const struct run_result *result, void *arg)
+{
+	struct running *r = arg;
+	struct execution *x = r->x;
+
+	(void)run;
+	write_run(x->j, &x->j->plan->order[r->planned], r->record, result, result->outcome, result->why, r->started);
+	queue_end(&x->queue, r->queued);
+	drop(r);
+	fill(x);
+	if (queue_done(&x->queue) || (x->interrupts && !x->running))
+		(void)sd_event_exit(x->room.event, 0);
+}
+
+static int start_target(struct execution *x, struct running *r, struct err *err)
+{
+	const struct planned_run *p = &x->j->plan->order[r->planned];
+	const struct cell *c = &x->j->plan->cells[p->cell];
+	cleanup_strv struct strv argv = STRV_INIT, env = STRV_INIT;
+	char name[32];
+
+	job_target_args(x->j, p->cell, &argv);
+	job_target_env(x->j, p->cell, &env);
+	(void)snprintf(name, sizeof(name), "run-%zu", r->planned);
+
+	const struct run_request request = {
+		.name = name,
+		.argv = (const char *const *)argv.v,
+		.envp = (const char *const *)env.v,
+		.limit_bytes = c->limit_bytes,
+		.for_ns = x->j->scenario->for_ns,
+		.timeout_ns = x->j->scenario->timeout_ns,
+		.record = r->record,
+	};
+	return run_start(&x->room, &request, on_done, r, &r->run, err);
+}
+
+/* Starts the next run. One that cannot be started is recorded as a failure of the harness, and the others go on. */
+static void start_next(struct execution *x)
+{
+	struct err cleanup_err err = ERR_INIT;
+	struct running *r = xcalloc(1, sizeof(*r));
+	const struct planned_run *p;
+	int e;
+
+	r->x = x;
+	r->queued = queue_start(&x->queue);
+	r->planned = x->order[r->queued];
+	p = &x->j->plan->order[r->planned];
+	r->next = x->running;
+	x->running = r;
+	iso_time_now(r->started);
+	e = record_create(x->j->dir, x->j->plan->cells[p->cell].id, p->repeat, &r->record, &err);
+	if (e >= 0)
+		e = start_target(x, r, &err);
+	if (e >= 0)
+		return;
+	if (r->record) {
+		(void)record_close_series(r->record, NULL);
+		write_run(x->j, p, r->record, NULL, e == -EPERM || e == -EACCES ? OUTCOME_NO_PERMISSION : OUTCOME_HARNESS_ERROR, err_text(&err),
+			  r->started);
+	} else {
+		log_error("%s, repeat %u: %s", x->j->plan->cells[p->cell].id, p->repeat, err_text(&err));
+		x->j->harness_errors++;
+	}
+	queue_end(&x->queue, r->queued);
+	drop(r);
+}
+
+static void fill(struct execution *x)
+{
+	while (!x->interrupts) {
+		unsigned busy = 0;
+
+		for (struct running *r = x->running; r; r = r->next)
+			busy += run_is_busy(r->run);
+		if (!queue_may_start(&x->queue, busy))
+			return;
+		start_next(x);
+	}
+}
+
+static void show_progress(const struct execution *x)
+{
+	double elapsed_s = (double)(clock_monotonic_ns() - x->begun_ns) / 1e9;
+	double run_s = (double)x->j->scenario->for_ns / 1e9;
+	const struct running *youngest = x->running;
+	char line[256];
+	struct progress p = {
+		.done = x->queue.next - x->queue.running,
+		.total = x->queue.n,
+		.running = x->queue.running,
+		.elapsed_s = elapsed_s,
+		.eta_s = queue_estimate_s(&x->queue, run_s, 0.7) + (x->queue.running ? run_s / 2 : 0),
+		.cell = youngest ? x->j->plan->cells[x->j->plan->order[youngest->planned].cell].id : "",
+		.phase = youngest ? run_phase(youngest->run) : "",
+		.rss_bytes = youngest ? run_rss_bytes(youngest->run) : MISSING,
+	};
+
+	progress_line(line, sizeof(line), &p);
+	log_status(line);
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct execution *x = arg;
+
+	(void)usec;
+	fill(x);
+	show_progress(x);
+	if (queue_done(&x->queue))
+		return sd_event_exit(x->room.event, 0);
+	(void)sd_event_source_set_time(source, (uint64_t)(clock_monotonic_ns() + TICK_NS) / 1000);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
+{
+	struct execution *x = arg;
+
+	(void)source;
+	(void)info;
+	if (x->interrupts++ > 0)
+		return sd_event_exit(x->room.event, 0);
+	log_note("Interrupted: ending %u run%s, what they recorded is kept. (Again to leave at once.)", x->queue.running,
+		 x->queue.running == 1 ? "" : "s");
+	for (struct running *r = x->running; r; r = r->next)
+		run_interrupt(r->run);
+	return x->running ? 0 : sd_event_exit(x->room.event, 0);
+}
+
+/* The applicable runs that no earlier start has finished, and whose cell could be built. */
+static void make_queue(struct execution *x, uint64_t **ret_needs)
+{
+	const struct plan *p = x->j->plan;
+	size_t n = 0;
+
+	x->order = xcalloc(p->n_order, sizeof(*x->order));
+	*ret_needs = xcalloc(p->n_order, sizeof(**ret_needs));
+	for (size_t i = 0; i < p->n_order; i++) {
+		const struct cell_build *b = &x->j->cells[p->order[i].cell];
+
+		if (x->j->have[i])
+			continue;
+		if (b->outcome != OUTCOME_OK) {
+			record_not_run(x->j, &p->order[i], b->outcome, b->why);
+			continue;
+		}
+		x->order[n] = i;
+		(*ret_needs)[n++] = p->cells[p->order[i].cell].needs_bytes;
+	}
+	x->queue = (struct queue){
+		.budget_bytes = x->j->budget_bytes,
+		.max_jobs = x->j->options->jobs && x->j->options->jobs < SAMPLER_TARGETS_MAX ? x->j->options->jobs : SAMPLER_TARGETS_MAX,
+		.cpus = x->j->host.cpus,
+		.needs_bytes = *ret_needs,
+		.n = n,
+	};
+}
+
+static int make_loop(struct execution *x, struct err *err)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	int r = sd_event_new(&x->room.event);
+
+	for (size_t i = 0; r >= 0 && i < sizeof(signals) / sizeof(*signals); i++)
+		r = sd_event_add_signal(x->room.event, NULL, signals[i], on_signal, x);
+	if (r >= 0)
+		r = sd_event_add_time(x->room.event, &x->tick, CLOCK_MONOTONIC, (uint64_t)clock_monotonic_ns() / 1000, 1, on_tick, x);
+	return r < 0 ? err_set(err, -r, "cannot make the event loop") : 0;
+}
+
+static int run_loop(struct execution *x, struct err *err)
+{
+	cleanup_free uint64_t *needs = NULL;
+	int r;
+
+	make_queue(x, &needs);
+	x->begun_ns = clock_monotonic_ns();
+	r = x->queue.n ? sd_event_loop(x->room.event) : 0;
+	log_status(NULL);
+	/* Left at once: what still runs is killed, and stays unfinished on record. */
+	while (x->running) {
+		x->j->interrupted++;
+		drop(x->running);
+	}
+	if (x->interrupts)
+		x->j->interrupted += (unsigned)(x->queue.n - x->queue.next);
+	free(x->order);
+	return r < 0 ? err_set(err, -r, "the event loop failed") : 0;
+}
+
+static void leave_not_applicable(struct job *j)
+{
+	for (size_t i = 0; i < j->plan->n_cells; i++) {
+		const struct planned_run p = { .cell = i, .repeat = 1 };
+		cleanup_free char *there = strf("%s/%s/1/run.json", j->dir, j->plan->cells[i].id);
+
+		if (j->plan->cells[i].why_not && !file_exists(there))
+			record_not_run(j, &p, OUTCOME_NOT_APPLICABLE, j->plan->cells[i].why_not);
+	}
+}
+
+/* Groups, where there is the right to make them. Whoever asked for no limit anywhere can do without. */
+static int open_groups(struct job *j, struct memcg_root **ret, struct err *err)
+{
+	struct err cleanup_err why = ERR_INIT;
+	cleanup_strv struct strv swept = STRV_INIT;
+	bool limited = false;
+
+	for (size_t i = 0; i < j->plan->n_cells; i++)
+		limited |= j->plan->cells[i].limit_bytes > 0;
+
+	int r = memcg_root_open(ret, &swept, limited ? err : &why);
+	for (size_t i = 0; i < swept.n; i++)
+		log_note("Removed %s, left behind by an earlier run that was killed.", swept.v[i]);
+	if (r >= 0)
+		j->cgroup_version = memcg_root_version(*ret);
+	else if (!limited)
+		log_note("Runs without cgroups: no limit, no OOM detection, no usage curve.");
+	return r < 0 && limited ? r : 0;
+}
+
+int job_execute(struct job *j, struct err *err)
+{
+	struct execution x = { .j = j };
+	sigset_t mask, before;
+	int r;
+
+	/* Before the sampling thread starts, which inherits the mask: sd-event takes these through a signalfd. */
+	(void)sigemptyset(&mask);
+	(void)sigaddset(&mask, SIGINT);
+	(void)sigaddset(&mask, SIGTERM);
+	(void)sigaddset(&mask, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &mask, &before);
+
+	r = open_groups(j, &x.room.groups, err);
+	if (r >= 0) {
+		r = selftest_run(&j->selftest, err);
+		j->selftest_done = r >= 0;
+	}
+	if (r >= 0)
+		r = sampler_start(&x.room.sampler, j->options->rate_hz, err);
+	if (r >= 0) {
+		j->scheduling = sampler_scheduling(x.room.sampler);
+		r = job_write_campaign(j, false, err);
+	}
+	if (r >= 0)
+		r = make_loop(&x, err);
+	if (r >= 0) {
+		leave_not_applicable(j);
+		r = run_loop(&x, err);
+	}
+	x.tick = sd_event_source_unref(x.tick);
+	x.room.event = sd_event_unref(x.room.event);
+	x.room.sampler = sampler_free(x.room.sampler);
+	x.room.groups = memcg_root_free(x.room.groups);
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	return r;
+}

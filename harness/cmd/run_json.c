@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+#include <time.h>
+
+#include "analyse/expectation.h"
+#include "analyse/metrics.h"
+#include "base/alloc.h"
+#include "base/err.h"
+#include "base/units.h"
+#include "cmd/run_parts.h"
+#include "record/reader.h"
+
+void iso_time_now(char buf[32])
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	(void)strftime(buf, 32, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+}
+
+static json_t *string_or_null(const char *s)
+{
+	return s ? json_string(s) : json_null();
+}
+
+static json_t *count_or_null(uint64_t n)
+{
+	return n == MISSING ? json_null() : json_integer((json_int_t)n);
+}
+
+static json_t *strings(const struct strv *l, size_t from)
+{
+	json_t *a = json_array();
+
+	for (size_t i = from; i < l->n; i++)
+		json_array_append_new(a, json_string(l->v[i]));
+	return a;
+}
+
+static json_t *settings_json(const struct cell *c)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < c->n_settings; i++)
+		json_object_set_new(o, c->settings[i].axis, json_string(c->settings[i].value));
+	return o;
+}
+
+static json_t *host_json(const struct host *h)
+{
+	return json_pack("{s:s, s:s, s:i, s:I, s:I, s:I, s:s, s:s, s:o}", "kernel", h->kernel, "machine", h->machine, "cpus", (int)h->cpus,
+			 "memory_bytes", (json_int_t)h->memory_bytes, "swap_bytes", (json_int_t)h->swap_bytes, "page_bytes",
+			 (json_int_t)h->page_bytes, "thp", h->thp, "thp_defrag", h->thp_defrag, "thp_max_ptes_none",
+			 count_or_null(h->max_ptes_none));
+}
+
+/* Without MEMTIDE_MARK_FD, which says nothing about the measurement. */
+static json_t *env_json(const struct job *j, size_t cell)
+{
+	cleanup_strv struct strv env = STRV_INIT;
+	json_t *o = json_object();
+
+	job_target_env(j, cell, &env);
+	for (size_t i = 0; i < env.n; i++) {
+		const char *equals = strchr(env.v[i], '=');
+		cleanup_free char *name = strf("%.*s", (int)(equals - env.v[i]), env.v[i]);
+
+		json_object_set_new(o, name, json_string(equals + 1));
+	}
+	return o;
+}
+
+static json_t *go_json(const struct job *j, size_t cell)
+{
+	const struct cell *c = &j->plan->cells[cell];
+	char version[32];
+
+	if (!c->go)
+		return json_null();
+	return json_pack("{s:s, s:o}", "version", go_version_format(version, sizeof(version), &c->go->version), "line",
+			 string_or_null(j->cells[cell].build.go_line));
+}
+
+static json_t *program_json(const struct job *j, size_t cell)
+{
+	const struct build *b = &j->cells[cell].build;
+
+	return json_pack("{s:s, s:o, s:o, s:o}", "name", j->scenario->program.name, "sha256", string_or_null(*b->sha256 ? b->sha256 : NULL),
+			 "flags", strings(&b->flags, 0), "default_godebug", string_or_null(b->default_godebug));
+}
+
+static json_t *sampling_json(const struct job *j, const struct run_result *r)
+{
+	const struct sampling_stats *s = &r->sampling;
+
+	return json_pack("{s:i, s:I, s:I, s:I, s:{s:f, s:f, s:f}, s:f, s:s, s:o}", "rate_hz", (int)j->options->rate_hz, "samples",
+			 (json_int_t)s->samples, "missed", (json_int_t)s->missed, "lost", (json_int_t)s->lost, "lateness_us", "p50",
+			 s->lateness_p50_us, "p99", s->lateness_p99_us, "max", s->lateness_max_us, "cpu_s", s->cpu_s, "scheduling",
+			 j->scheduling, "statm_error_pages",
+			 count_or_null(j->selftest_done ? j->selftest.worst_pages : MISSING));
+}
+
+static json_t *marks_json(const struct run_result *r)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; r && i < r->n_marks; i++)
+		json_array_append_new(a, json_pack("{s:f, s:s, s:s}", "t_s", (double)r->marks[i].t_ns / 1e9, "name", r->marks[i].name, "by",
+						   r->marks[i].by == 'p' ? "program" : "supervisor"));
+	return a;
+}
+
+/* Adds metrics, missing, expectations, mechanism and damage. Returns how many conditions do not hold. */
+static unsigned add_analysis(const struct job *j, const struct cell *c, const struct run_result *r, enum outcome outcome,
+			     const char *run_dir, json_t *run)
+{
+	struct run_series series = { 0 };
+	json_t *metrics = NULL, *missing = NULL;
+	unsigned failed = 0;
+
+	if (r && run_series_read(run_dir, &series, NULL) >= 0) {
+		struct run_facts facts = { .outcome = outcome, .end_ns = r->end_ns, .end = r->end };
+
+		metrics_compute(&series, &facts, &metrics, &missing);
+	}
+	json_t *expectations = r && outcome != OUTCOME_INTERRUPTED && metrics ? expectations_evaluate(j->scenario, c, metrics, missing)
+									      : json_array();
+	json_t *e;
+	size_t i;
+
+	json_array_foreach(expectations, i, e)
+		failed += !json_is_true(json_object_get(e, "holds"));
+	json_object_set_new(run, "mechanism", metrics ? json_string(mechanism_of(metrics)) : json_null());
+	json_object_set_new(run, "metrics", metrics ? metrics : json_object());
+	json_object_set_new(run, "missing", missing ? missing : json_object());
+	json_object_set_new(run, "expectations", expectations);
+	json_object_set_new(run, "damage", string_or_null(series.damage));
+	run_series_done(&series);
+	return failed;
+}
+
+json_t *job_run_json(const struct job *j, const struct planned_run *p, const struct run_result *r, enum outcome outcome, const char *why,
+		     const char *started, const char *run_dir, unsigned *ret_failed)
+{
+	const struct cell *c = &j->plan->cells[p->cell];
+	cleanup_strv struct strv argv = STRV_INIT;
+
+	job_target_args(j, p->cell, &argv);
+	json_t *run = json_pack(
+		"{s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:{s:i, s:o}, s:{s:s, s:i, s:f}, s:o, s:s, s:s, s:o}", "format", "memtide-run/1",
+		"scenario", j->scenario->name, "cell", settings_json(c), "repeat", (int)p->repeat, "go", go_json(j, p->cell), "program",
+		program_json(j, p->cell), "args", strings(&argv, 1), "env", env_json(j, p->cell), "cgroup", "version", j->cgroup_version,
+		"limit_bytes", count_or_null(c->limit_bytes ? c->limit_bytes : MISSING), "clock", "kind", "real", "jumps", 0, "skipped_s",
+		0.0, "host", host_json(&j->host), "started", started, "outcome", outcome_to_string(outcome), "why", string_or_null(why));
+
+	json_object_set_new(run, "wall_s", r ? json_real(r->wall_s) : json_null());
+	json_object_set_new(run, "target_s", r ? json_real((double)r->end_ns / 1e9) : json_null());
+	json_object_set_new(run, "exit_code", r && r->exit_code >= 0 ? json_integer(r->exit_code) : json_null());
+	json_object_set_new(run, "signal", r && r->signal ? json_integer(r->signal) : json_null());
+	json_object_set_new(run, "ended_by", r ? json_string(r->by_program ? "program" : "supervisor") : json_null());
+	json_object_set_new(run, "oom_kills", r ? count_or_null(r->end.oom_kills) : json_null());
+	json_object_set_new(run, "sampling", r ? sampling_json(j, r) : json_null());
+	json_object_set_new(run, "marks", marks_json(r));
+	*ret_failed = add_analysis(j, c, r, outcome, run_dir, run);
+	return run;
+}
+
+static json_t *cells_json(const struct job *j)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < j->plan->n_cells; i++) {
+		const struct cell *c = &j->plan->cells[i];
+		char version[32];
+
+		json_array_append_new(
+			a, json_pack("{s:s, s:o, s:o, s:o, s:b, s:o}", "id", c->id, "settings", settings_json(c), "go_version",
+				     string_or_null(c->go ? go_version_format(version, sizeof(version), &c->go->version) : NULL), "limit_bytes",
+				     count_or_null(c->limit_bytes ? c->limit_bytes : MISSING), "applicable", !c->why_not, "why",
+				     string_or_null(c->why_not)));
+	}
+	return a;
+}
+
+static json_t *options_json(const struct run_options *o)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:i, s:i}", "go", string_or_null(o->go_list), "set", strings(&o->set, 0), "limit",
+			 string_or_null(o->limit), "for", string_or_null(o->for_text), "repeat", (int)o->repeat, "rate_hz", (int)o->rate_hz);
+}
+
+int job_write_campaign(const struct job *j, bool finished, struct err *err)
+{
+	cleanup_free char *path = strf("%s/campaign.json", j->dir);
+	const char *name = strrchr(j->dir, '/');
+	char seed[32], now[32];
+	json_t *order = json_array();
+
+	/* As text: a JSON number keeps 53 bits in most readers. */
+	(void)snprintf(seed, sizeof(seed), "%llu", (unsigned long long)j->plan->seed);
+	iso_time_now(now);
+	for (size_t i = 0; i < j->plan->n_order; i++)
+		json_array_append_new(order, json_pack("[s, i]", j->plan->cells[j->plan->order[i].cell].id, (int)j->plan->order[i].repeat));
+
+	cleanup_json json_t *campaign = json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:o, s:{s:s}, s:o, s:s, s:s, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:i}", "format",
+		"memtide-campaign/1", "name", name ? name + 1 : j->dir, "scenario", j->scenario->name, "title", j->scenario->title, "started",
+		j->started, "finished", finished ? json_string(now) : json_null(), "memtide", "version", MEMTIDE_VERSION, "host",
+		host_json(&j->host), "clock", "real", "seed", seed, "rate_hz", (int)j->options->rate_hz, "repeat", (int)j->scenario->repeat,
+		"jobs", (int)j->options->jobs, "for_s", j->scenario->for_ns ? json_real((double)j->scenario->for_ns / 1e9) : json_null(),
+		"options", options_json(j->options), "cells", cells_json(j), "order", order, "selftest", "pages",
+		count_or_null(j->selftest_done ? j->selftest.pages : MISSING), "worst_error_pages",
+		count_or_null(j->selftest_done ? j->selftest.worst_pages : MISSING), "cgroup_version", j->cgroup_version);
+
+	return json_save(path, campaign, err);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * run_parts.h - the parts of `memtide run`, in the order in which they work: options, plan, builds, runs, report.
+ *
+ * Private to cmd/run*.c. Main thread only.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/json.h"
+#include "build/program.h"
+#include "build/toolchain.h"
+#include "plan/plan.h"
+#include "record/outcome.h"
+#include "run/host.h"
+#include "run/selftest.h"
+#include "run/supervisor.h"
+
+struct err;
+
+struct run_options {
+	struct strv scenarios; /* names or paths */
+	const char *go_list;         /* borrowed from argv, as all strings here; NULL: the scenario's own */
+	struct strv set;       /* "AXIS=V,V" */
+	const char *limit;           /* NULL: the scenario's own */
+	const char *for_text;        /* NULL: the scenario's own */
+	const char *out;             /* "results" */
+	unsigned repeat;       /* 0: the scenario's own */
+	unsigned rate_hz;
+	unsigned jobs;         /* 0: as many as fit */
+	uint64_t seed;
+	bool dry_run, resume, no_plot, json;
+};
+
+/* What became of a cell before its runs: a binary to run, or the outcome that all its runs have. */
+struct cell_build {
+	struct build build;   /* owned; empty for a command */
+	enum outcome outcome; /* OUTCOME_OK: can be run */
+	char *why;            /* owned */
+};
+
+struct job {
+	const struct run_options *options; /* borrowed */
+	const char *home;                  /* borrowed */
+	struct scenario *scenario;         /* owned */
+	struct catalogue catalogue;
+	struct toolchains local;
+	struct plan *plan;            /* owned */
+	struct cell_build *cells;     /* owned; one per cell of the plan */
+	struct toolchain *toolchains; /* owned; one per release of the plan */
+	struct host host;
+	struct selftest selftest;
+	bool selftest_done;
+	char *dir;          /* owned: the campaign's folder */
+	char started[32];   /* ISO 8601, UTC */
+	uint64_t budget_bytes;
+	bool *have;                   /* owned; one per planned run: an earlier start has finished it */
+	const char *scheduling;
+	int cgroup_version; /* 0: without cgroups */
+	/* tallies for the exit code */
+	unsigned failed_expectations, harness_errors, not_run, interrupted;
+};
+
+/* run_plan.c: scenario, options, catalogue -> plan. */
+int job_plan(struct job *j, const char *scenario, struct err *err);
+/* run_resume.c: the same from the scenario's newest campaign, whose options replace those in o (strings borrowed from
+ * *ret_info, a new reference); what is finished is marked in j->have. */
+int job_resume(struct job *j, struct run_options *o, const char *scenario, json_t **ret_info, struct err *err);
+/* Prints cells, toolchains to fetch, memory, time. */
+void job_print_plan(const struct job *j);
+/* run_prepare.c: fetches and builds what the plan needs; a cell that fails keeps its outcome and reason. */
+void job_prepare(struct job *j);
+/* run_execute.c: all runs of the plan that have not been done. */
+int job_execute(struct job *j, struct err *err);
+/* run_json.c */
+int job_write_campaign(const struct job *j, bool finished, struct err *err);
+/* New reference: run.json of a run; result NULL: it never started (outcome and why are the cell's). Evaluates metrics and
+ * expectations from the record in run_dir; *ret_failed: number of conditions that do not hold. */
+json_t *job_run_json(const struct job *j, const struct planned_run *p, const struct run_result *result, enum outcome outcome,
+		     const char *why, const char *started, const char *run_dir, unsigned *ret_failed);
+void iso_time_now(char buf[32]);
+/* Arguments and environment of a cell's target; appended. */
+void job_target_args(const struct job *j, size_t cell, struct strv *ret_argv);
+void job_target_env(const struct job *j, size_t cell, struct strv *ret_env);
+void job_done(struct job *j);

@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plan/scenario.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/units.h"
+#include "plan/golist.h"
+#include "plan/scenario_parts.h"
+#include "plan/scenario_yaml.h"
+
+#define FILE_MAX        (1024 * 1024)
+#define LIMIT_DEFAULT   (1024 * MIB)
+#define NEEDS_DEFAULT   (1024 * MIB)
+#define TIMEOUT_DEFAULT (600 * NS_PER_S)
+#define REPEAT_MAX      1000
+
+/* What the conversion reads and writes; nothing of it is kept. */
+struct conversion {
+	const struct raw_scenario *raw;
+	const struct places *places;
+	const char *home;
+	struct scenario *s;
+	struct err *err;
+};
+
+/* --- name, title, program --- */
+
+static int convert_name(struct conversion *c)
+{
+	const char *slash = strrchr(c->s->path, '/'), *file = slash ? slash + 1 : c->s->path, *dot = strrchr(file, '.');
+	cleanup_free char *stem = strf("%.*s", dot ? (int)(dot - file) : (int)strlen(file), file);
+	const char *name = c->raw->name;
+
+	if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != strlen(name) || !isalnum((unsigned char)*name)) {
+		(void)err_usage(c->err, "'%s' is no name: use small letters, digits and -", name);
+		return places_wrap(c->places, c->err, "name");
+	}
+	if (strcmp(name, stem)) {
+		(void)err_usage(c->err, "the name '%s' is not the file's: write '%s', or call the file %s.yaml", name, stem,
+				name);
+		return places_wrap(c->places, c->err, "name");
+	}
+	if (strchr(c->raw->title, '\n')) {
+		(void)err_usage(c->err, "title has more than one line");
+		return places_wrap(c->places, c->err, "title");
+	}
+	c->s->name = xstrdup(name);
+	c->s->title = xstrdup(c->raw->title);
+	c->s->source = c->raw->source ? xstrdup(c->raw->source) : NULL;
+	return 0;
+}
+
+static int unknown_program(const char *name, const char *home, struct err *err)
+{
+	cleanup_free char *folder = strf("%s/goprogs", home);
+	cleanup_strv struct strv all = STRV_INIT, programs = STRV_INIT;
+
+	(void)folder_list(folder, &all, NULL);
+	for (size_t i = 0; i < all.n; i++) {
+		cleanup_free char *main_file = strf("%s/%s/main.go", folder, all.v[i]);
+
+		if (file_exists(main_file))
+			strv_push(&programs, all.v[i]);
+	}
+
+	const char *near = nearest_word(name, (const char *const *)programs.v, programs.n);
+
+	return near ? err_usage(err, "there is no program '%s' in goprogs/: did you mean '%s'?", name, near)
+		    : err_usage(err, "there is no program '%s' in goprogs/; for your own: program: {dir: ..., package: ...}",
+				name);
+}
+
+static int convert_bundled(struct conversion *c)
+{
+	struct program *p = &c->s->program;
+	const char *name = c->raw->program.name;
+	cleanup_free char *folder = strf("%s/goprogs/%s", c->home, name);
+	cleanup_free char *main_file = strf("%s/main.go", folder), *cgo_file = strf("%s/CGO", folder);
+
+	if (strchr(name, '/') || *name == '.' || !file_exists(main_file)) {
+		(void)unknown_program(name, c->home, c->err);
+		return places_wrap(c->places, c->err, "program");
+	}
+	p->kind = PROGRAM_BUNDLED;
+	p->name = xstrdup(name);
+	p->dir = realpath(folder, NULL);
+	p->package = strf("./%s", name);
+	p->cgo = file_exists(cgo_file);
+	return 0;
+}
+
+static char *last_element(const char *path)
+{
+	size_t end = strlen(path);
+
+	while (end > 1 && path[end - 1] == '/')
+		end--;
+
+	size_t start = end;
+
+	while (start > 0 && path[start - 1] != '/')
+		start--;
+	return strf("%.*s", (int)(end - start), path + start);
+}
+
+/* A path as the scenario's file sees it, absolute; NULL where there is nothing. */
+static char *resolve(const struct scenario *s, const char *path)
+{
+	const char *slash = strrchr(s->path, '/');
+	cleanup_free char *joined =
+		*path == '/' || !slash ? xstrdup(path) : strf("%.*s/%s", (int)(slash - s->path), s->path, path);
+
+	return realpath(joined, NULL);
+}
+
+/* As `go` itself looks for it: in the folder, or in one above. */
+static bool in_module(const char *dir)
+{
+	cleanup_free char *at = xstrdup(dir);
+
+	for (char *slash = at + strlen(at); slash; slash = strrchr(at, '/')) {
+		*slash = 0;
+
+		cleanup_free char *go_mod = strf("%s/go.mod", at);
+		if (file_exists(go_mod))
+			return true;
+	}
+	return false;
+}
+
+static int convert_module(struct conversion *c)
+{
+	const struct raw_program *raw = &c->raw->program;
+	struct program *p = &c->s->program;
+	const char *package = raw->package ? raw->package : ".";
+	cleanup_free char *dir = resolve(c->s, raw->dir);
+	cleanup_free char *sources = strf("%s/%s", dir ? dir : "", package);
+
+	if (!dir || !folder_exists(dir)) {
+		(void)err_usage(c->err, "there is no folder %s", raw->dir);
+		return places_wrap(c->places, c->err, "program.dir");
+	}
+	if (!in_module(dir)) {
+		(void)err_usage(c->err, "%s is no Go module: it has no go.mod, and no folder above has one", raw->dir);
+		return places_wrap(c->places, c->err, "program.dir");
+	}
+	if (*package == '.' && !folder_exists(sources)) {
+		(void)err_usage(c->err, "there is no package %s in %s", package, raw->dir);
+		return places_wrap(c->places, c->err, "program.package");
+	}
+	if (raw->cgo && strcmp(raw->cgo, "true") && strcmp(raw->cgo, "false")) {
+		(void)err_usage(c->err, "cgo is true or false, not '%s'", raw->cgo);
+		return places_wrap(c->places, c->err, "program.cgo");
+	}
+	p->kind = PROGRAM_MODULE;
+	p->name = last_element(dir);
+	p->dir = TAKE(dir);
+	p->package = xstrdup(package);
+	p->cgo = raw->cgo && !strcmp(raw->cgo, "true");
+	return 0;
+}
+
+static bool in_path(const char *command)
+{
+	const char *path = getenv("PATH");
+	cleanup_strv struct strv folders = STRV_INIT;
+
+	strv_split(&folders, path ? path : "/usr/bin:/bin", ":");
+	for (size_t i = 0; i < folders.n; i++) {
+		cleanup_free char *there = strf("%s/%s", folders.v[i], command);
+
+		if (file_exists(there) && access(there, X_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int convert_command(struct conversion *c)
+{
+	const struct raw_list *raw = &c->raw->program.command;
+	struct program *p = &c->s->program;
+	const char *first = raw->n ? raw->v[0] : "";
+	cleanup_free char *there = strchr(first, '/') ? resolve(c->s, first) : NULL;
+
+	if (!*first) {
+		(void)err_usage(c->err, "command is empty: write it as in [./server, -v]");
+		return places_wrap(c->places, c->err, "program.command");
+	}
+	if (strchr(first, '/') ? !there || !file_exists(there) || access(there, X_OK) < 0 : !in_path(first)) {
+		(void)err_usage(c->err,
+				strchr(first, '/') ? "there is no executable file %s" : "there is no command '%s' in PATH",
+				first);
+		return places_wrap(c->places, c->err, "program.command[0]");
+	}
+	p->kind = PROGRAM_COMMAND;
+	p->name = last_element(first);
+	strv_push(&p->command, there ? there : first);
+	for (unsigned i = 1; i < raw->n; i++)
+		strv_push(&p->command, raw->v[i]);
+	return 0;
+}
+
+static int convert_program(struct conversion *c)
+{
+	const struct raw_program *raw = &c->raw->program;
+	bool command = raw->command.v || raw->command.n;
+
+	for (unsigned i = 0; i < c->raw->args.n; i++)
+		strv_push(&c->s->args, c->raw->args.v[i]);
+	if (raw->name)
+		return convert_bundled(c);
+	if (raw->dir && !command)
+		return convert_module(c);
+	if (command && !raw->dir && !raw->package && !raw->cgo)
+		return convert_command(c);
+	(void)err_usage(c->err, command ? "program is a command or a module: command goes with no other key"
+					: "program has neither a dir nor a command");
+	return places_wrap(c->places, c->err, "program");
+}
+
+/* --- limit, needs, run --- */
+
+static int convert_sizes(struct conversion *c)
+{
+	struct scenario *s = c->s;
+
+	s->limit_bytes = LIMIT_DEFAULT;
+	if (c->raw->limit && limit_parse(c->raw->limit, &s->limit_bytes, c->err) < 0)
+		return places_wrap(c->places, c->err, "limit");
+	s->needs_bytes = s->limit_bytes ? s->limit_bytes : NEEDS_DEFAULT;
+	s->needs_given = c->raw->needs;
+	if (c->raw->needs && parse_size(c->raw->needs, &s->needs_bytes, c->err) < 0)
+		return places_wrap(c->places, c->err, "needs");
+	return 0;
+}
+
+static int convert_run(struct conversion *c)
+{
+	const struct raw_run *raw = &c->raw->run;
+	struct scenario *s = c->s;
+	uint64_t repeat = 1;
+
+	s->timeout_ns = TIMEOUT_DEFAULT;
+	if (raw->duration && parse_duration(raw->duration, &s->for_ns, c->err) < 0)
+		return places_wrap(c->places, c->err, "run.for");
+	if (raw->timeout && parse_duration(raw->timeout, &s->timeout_ns, c->err) < 0)
+		return places_wrap(c->places, c->err, "run.timeout");
+	if (raw->duration && raw->timeout) {
+		(void)err_usage(c->err, "timeout is for a program that exits by itself: with `for` the run ends after that time");
+		return places_wrap(c->places, c->err, "run.timeout");
+	}
+	if (raw->clock && strcmp(raw->clock, "real")) {
+		(void)err_usage(c->err,
+				!strcmp(raw->clock, "virtual") ? "this version of memtide does not have clock: %s yet: write real"
+							       : "there is no clock '%s': write real",
+				raw->clock);
+		return places_wrap(c->places, c->err, "run.clock");
+	}
+	if (raw->repeat && parse_count(raw->repeat, 1, REPEAT_MAX, &repeat, c->err) < 0)
+		return places_wrap(c->places, c->err, "run.repeat");
+	s->repeat = (unsigned)repeat;
+	return 0;
+}
+
+/* --- axes --- */
+
+static void axis_done(struct axis *a)
+{
+	free(a->name);
+	strv_done(&a->values);
+	strv_done(&a->places);
+}
+
+static struct axis *find_axis(const struct scenario *s, const char *name)
+{
+	for (size_t i = 0; i < s->n_axes; i++)
+		if (!strcmp(s->axes[i].name, name))
+			return &s->axes[i];
+	return NULL;
+}
+
+const struct axis *scenario_axis(const struct scenario *s, const char *name)
+{
+	return find_axis(s, name);
+}
+
+static struct axis *add_axis(struct scenario *s, size_t at, const char *name)
+{
+	s->axes = xreallocarray(s->axes, s->n_axes + 1, sizeof(*s->axes));
+	memmove(s->axes + at + 1, s->axes + at, (s->n_axes - at) * sizeof(*s->axes));
+	s->axes[at] = (struct axis){ .name = xstrdup(name) };
+	s->n_axes++;
+	return &s->axes[at];
+}
+
+/* `go: "1.11, 1.15"` is two values. */
+static void split_value(const char *axis, const char *value, struct strv *ret)
+{
+	if (strcmp(axis, "go"))
+		strv_push(ret, value);
+	else
+		strv_split(ret, value, ", ");
+}
+
+static int convert_axis_value(struct conversion *c, struct axis *a, const char *value, const char *path)
+{
+	cleanup_strv struct strv parts = STRV_INIT;
+	cleanup_free char *place = places_find(c->places, path);
+
+	if (axis_check_value(a->name, value, c->err) < 0)
+		return places_wrap(c->places, c->err, "%s", path);
+	split_value(a->name, value, &parts);
+	for (size_t i = 0; i < parts.n; i++) {
+		if (strv_contains(&a->values, parts.v[i])) {
+			(void)err_usage(c->err, "the axis '%s' has '%s' twice", a->name, parts.v[i]);
+			return places_wrap(c->places, c->err, "%s", path);
+		}
+		strv_push(&a->values, parts.v[i]);
+		strv_push(&a->places, place);
+	}
+	return 0;
+}
+
+static int convert_axes(struct conversion *c)
+{
+	for (unsigned i = 0; i < c->raw->n_axes; i++) {
+		const struct raw_axis *raw = &c->raw->axes[i];
+
+		if (axis_check_name(raw->name, c->s->program.kind, c->err) < 0)
+			return places_wrap(c->places, c->err, "axes.#%s", raw->name);
+
+		struct axis *a = add_axis(c->s, c->s->n_axes, raw->name);
+
+		for (unsigned j = 0; j < raw->values.n; j++) {
+			cleanup_free char *path = strf("axes.%s[%u]", raw->name, j);
+			int r = convert_axis_value(c, a, raw->values.v[j], path);
+
+			if (r < 0)
+				return r;
+		}
+	}
+	if (c->s->program.kind != PROGRAM_COMMAND && !scenario_axis(c->s, "go"))
+		strv_push(&add_axis(c->s, 0, "go")->values, "local");
+	return 0;
+}
+
+int scenario_set_axis(struct scenario *s, const char *axis, const struct strv *values, struct err *err)
+{
+	cleanup_strv struct strv checked = STRV_INIT;
+	int r = axis_check_name(axis, s->program.kind, err);
+
+	if (r >= 0 && values->n == 0)
+		r = err_usage(err, "the axis '%s' is empty: it needs one value at least", axis);
+	for (size_t i = 0; r >= 0 && i < values->n; i++) {
+		cleanup_strv struct strv parts = STRV_INIT;
+
+		r = axis_check_value(axis, values->v[i], err);
+		if (r >= 0)
+			split_value(axis, values->v[i], &parts);
+		for (size_t j = 0; r >= 0 && j < parts.n; j++)
+			if (!strv_contains(&checked, parts.v[j]))
+				strv_push(&checked, parts.v[j]);
+			else if (strcmp(axis, "go"))
+				r = err_usage(err, "the axis '%s' has '%s' twice", axis, parts.v[j]);
+	}
+	if (r < 0)
+		return r;
+
+	struct axis *a = find_axis(s, axis);
+
+	if (!a)
+		a = add_axis(s, s->n_axes, axis);
+	strv_done(&a->values);
+	strv_done(&a->places);
+	a->values = checked;
+	checked = (struct strv)STRV_INIT;
+	return 0;
+}
+
+/* --- expectations --- */
+
+static int convert_match(struct conversion *c, struct expectation *e, unsigned index)
+{
+	const struct raw_expectation *raw = &c->raw->expect[index];
+
+	e->match = xcalloc(raw->n_match + 1, sizeof(*e->match));
+	for (unsigned i = 0; i < raw->n_match; i++) {
+		const struct raw_axis *m = &raw->match[i];
+		const struct axis *has = scenario_axis(c->s, m->name);
+
+		if (!has) {
+			cleanup_strv struct strv names = STRV_INIT;
+
+			for (size_t a = 0; a < c->s->n_axes; a++)
+				strv_push(&names, c->s->axes[a].name);
+
+			cleanup_free char *all = strv_join(&names, ", ");
+
+			(void)err_usage(c->err, "the scenario has no axis '%s': its axes are %s", m->name,
+					names.n ? all : "none");
+			return places_wrap(c->places, c->err, "expect[%u].for.#%s", index, m->name);
+		}
+		e->match[e->n_match++].axis = xstrdup(m->name);
+		for (unsigned j = 0; j < m->values.n; j++) {
+			struct strv *values = &e->match[i].values;
+			size_t before = values->n;
+			int r = 0;
+
+			split_value(m->name, m->values.v[j], values);
+			for (size_t k = before; r >= 0 && k < values->n; k++)
+				r = match_check_value(m->name, values->v[k], has, c->err);
+			if (r < 0)
+				return places_wrap(c->places, c->err, "expect[%u].for.%s[%u]", index, m->name, j);
+		}
+	}
+	return 0;
+}
+
+static int convert_expectation(struct conversion *c, struct expectation *e, unsigned index)
+{
+	const struct raw_expectation *raw = &c->raw->expect[index];
+	int r = convert_match(c, e, index);
+
+	if (r < 0)
+		return r;
+	e->conditions = xcalloc(raw->that.n, sizeof(*e->conditions));
+	for (unsigned i = 0; i < raw->that.n; i++) {
+		if (condition_parse(raw->that.v[i], &e->conditions[i], c->err) < 0)
+			return places_wrap(c->places, c->err, "expect[%u].that[%u]", index, i);
+		e->n_conditions++;
+	}
+	e->because = raw->because ? xstrdup(raw->because) : NULL;
+	e->share = 1;
+	if (raw->share) {
+		r = decimal_parse(raw->share, &e->share, c->err);
+		if (r >= 0 && (e->share <= 0 || e->share > 1))
+			r = err_usage(c->err, "share is %s: it must be more than 0 and at most 1", raw->share);
+	}
+	return r < 0 ? places_wrap(c->places, c->err, "expect[%u].share", index) : 0;
+}
+
+static int convert_expectations(struct conversion *c)
+{
+	int r = 0;
+
+	c->s->expect = xcalloc(c->raw->n_expect + 1, sizeof(*c->s->expect));
+	for (unsigned i = 0; r >= 0 && i < c->raw->n_expect; i++)
+		r = convert_expectation(c, &c->s->expect[c->s->n_expect++], i);
+	return r;
+}
+
+/* --- the whole --- */
+
+int scenario_load(const char *path, const char *home, struct scenario **ret, struct err *err)
+{
+	static int (*const steps[])(struct conversion *) = {
+		convert_name, convert_program, convert_sizes, convert_run, convert_axes, convert_expectations,
+	};
+	cleanup_scenario struct scenario *s = xcalloc(1, sizeof(*s));
+	struct raw_scenario *raw = NULL;
+	struct places places = { 0 };
+	size_t n;
+	int r = file_read(path, FILE_MAX, &s->text, &n, err);
+
+	if (r < 0) {
+		/* A file that the user named and that is not there is the user's to mend. */
+		if (err && (r == -ENOENT || r == -EISDIR || r == -EACCES || r == -EFBIG))
+			err->exit_code = EXIT_USAGE;
+		return r;
+	}
+	s->path = xstrdup(path);
+	r = raw_scenario_load(path, s->text, n, &raw, &places, err);
+	if (r < 0)
+		return r;
+
+	struct conversion c = { raw, &places, home, s, err };
+
+	for (size_t i = 0; r >= 0 && i < sizeof(steps) / sizeof(*steps); i++)
+		r = steps[i](&c);
+	raw_scenario_free(raw);
+	places_done(&places);
+	if (r >= 0)
+		*ret = TAKE(s);
+	return r;
+}
+
+int scenario_list(const char *home, struct strv *ret_paths, struct err *err)
+{
+	cleanup_free char *folder = strf("%s/scenarios", home);
+	cleanup_strv struct strv names = STRV_INIT;
+	int r = folder_list(folder, &names, err);
+
+	for (size_t i = 0; i < names.n; i++) {
+		size_t len = strlen(names.v[i]);
+
+		if (len > 5 && !strcmp(names.v[i] + len - 5, ".yaml") && names.v[i][0] != '.')
+			strv_pushf(ret_paths, "%s/%s", folder, names.v[i]);
+	}
+	return r;
+}
+
+static int unknown_scenario(const char *name, const char *home, struct err *err)
+{
+	cleanup_strv struct strv paths = STRV_INIT, names = STRV_INIT;
+	int r = scenario_list(home, &paths, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < paths.n; i++) {
+		const char *file = strrchr(paths.v[i], '/') + 1;
+
+		strv_pushf(&names, "%.*s", (int)(strlen(file) - 5), file);
+	}
+
+	const char *near = nearest_word(name, (const char *const *)names.v, names.n);
+
+	return near ? err_usage(err, "there is no scenario '%s': did you mean '%s'?", name, near)
+		    : err_usage(err, "there is no scenario '%s': `memtide list` names those there are; a path ends in .yaml",
+				name);
+}
+
+int scenario_find(const char *name_or_path, const char *home, struct scenario **ret, struct err *err)
+{
+	size_t len = strlen(name_or_path);
+	cleanup_free char *bundled = strf("%s/scenarios/%s.yaml", home, name_or_path);
+
+	if (strchr(name_or_path, '/') || (len > 5 && !strcmp(name_or_path + len - 5, ".yaml")))
+		return scenario_load(name_or_path, home, ret, err);
+	if (!*name_or_path || !file_exists(bundled))
+		return unknown_scenario(name_or_path, home, err);
+	return scenario_load(bundled, home, ret, err);
+}
+
+static void program_done(struct program *p)
+{
+	free(p->name);
+	free(p->dir);
+	free(p->package);
+	strv_done(&p->command);
+}
+
+static void expectation_done(struct expectation *e)
+{
+	for (size_t i = 0; i < e->n_match; i++) {
+		free(e->match[i].axis);
+		strv_done(&e->match[i].values);
+	}
+	for (size_t i = 0; i < e->n_conditions; i++)
+		condition_done(&e->conditions[i]);
+	free(e->match);
+	free(e->conditions);
+	free(e->because);
+}
+
+struct scenario *scenario_free(struct scenario *s)
+{
+	if (!s)
+		return NULL;
+	program_done(&s->program);
+	strv_done(&s->args);
+	for (size_t i = 0; i < s->n_axes; i++)
+		axis_done(&s->axes[i]);
+	for (size_t i = 0; i < s->n_expect; i++)
+		expectation_done(&s->expect[i]);
+	free(s->axes);
+	free(s->expect);
+	free(s->path);
+	free(s->text);
+	free(s->name);
+	free(s->title);
+	free(s->source);
+	free(s);
+	return NULL;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "record/record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "record/output.h"
+#include "record/series_out.h"
+
+/* Held free for run.json: on a disk that the series filled up, it can still say so. */
+#define RESERVE_BYTES 32768
+
+struct record {
+	char *dir; /* owned */
+	struct series_out samples, probes;
+	struct outfile marks;
+	struct output_file output[2]; /* stdout, stderr */
+	bool closed;
+};
+
+static char *path_in(const struct record *r, const char *name)
+{
+	return strf("%s/%s", r->dir, name);
+}
+
+static void reserve(const struct record *r)
+{
+	cleanup_free char *path = path_in(r, "reserve");
+	cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	if (fd >= 0)
+		(void)posix_fallocate(fd, 0, RESERVE_BYTES);
+}
+
+static int make_folder(const char *dir, struct err *err)
+{
+	cleanup_free char *finished = strf("%s/run.json", dir);
+	int r = 0;
+
+	if (file_exists(finished))
+		return err_set(err, EEXIST, "the run in %s is finished already", dir);
+	if (folder_exists(dir))
+		r = folder_remove(dir, err);
+	return r < 0 ? r : folder_make(dir, err);
+}
+
+int record_create(const char *campaign_dir, const char *cell_id, unsigned repeat, struct record **ret, struct err *err)
+{
+	static const char marks_header[] = "# memtide-marks/1\n# t_s\tname\tby\n# s\tname\tprogram|supervisor\n";
+	cleanup_free char *dir = strf("%s/%s/%u", campaign_dir, cell_id, repeat);
+	int e = make_folder(dir, err);
+
+	if (e < 0)
+		return e;
+
+	struct record *r = xcalloc(1, sizeof(*r));
+
+	r->dir = TAKE(dir);
+	reserve(r);
+	series_out_open(&r->samples, r->dir, &table_samples);
+	series_out_open(&r->probes, r->dir, &table_probes);
+	outfile_open(&r->marks, r->dir, "marks.tsv");
+	outfile_write(&r->marks, marks_header, strlen(marks_header));
+	output_open(&r->output[0], r->dir, "stdout");
+	output_open(&r->output[1], r->dir, "stderr");
+	*ret = r;
+	return 0;
+}
+
+const char *record_dir(const struct record *r)
+{
+	return r->dir;
+}
+
+void record_sample(struct record *r, const struct sample *s)
+{
+	series_out_row(&r->samples, s);
+}
+
+void record_probe(struct record *r, const struct probe *p)
+{
+	series_out_row(&r->probes, p);
+}
+
+void record_mark(struct record *r, const struct mark *m)
+{
+	char time[32], line[128];
+	size_t n = (size_t)(table_format_time(time, m->t_ns) - time);
+	int len = snprintf(line, sizeof(line), "%.*s\t%s\t%s\n", (int)n, time, m->name, m->by == 'p' ? "program" : "supervisor");
+
+	outfile_write(&r->marks, line, (size_t)len);
+}
+
+void record_output(struct record *r, int stream, const char *data, size_t len)
+{
+	output_add(&r->output[stream == 2], data, len);
+}
+
+const char *record_output_tail(const struct record *r, int stream)
+{
+	return output_tail(&r->output[stream == 2]);
+}
+
+void record_flush(struct record *r)
+{
+	series_out_flush(&r->samples);
+	series_out_flush(&r->probes);
+}
+
+int record_close_series(struct record *r, struct err *err)
+{
+	const struct outfile *files[] = { &r->samples.file, &r->probes.file, &r->marks, &r->output[0].file, &r->output[1].file };
+
+	if (!r->closed) {
+		series_out_close(&r->samples);
+		series_out_close(&r->probes);
+		outfile_close(&r->marks);
+		output_close(&r->output[0]);
+		output_close(&r->output[1]);
+		r->closed = true;
+	}
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		if (files[i]->errnum)
+			return err_set(err, files[i]->errnum, "cannot write %s", files[i]->path);
+	return 0;
+}
+
+int record_finish(struct record *r, const json_t *run, struct err *err)
+{
+	cleanup_free char *path = path_in(r, "run.json"), *reserved = path_in(r, "reserve");
+
+	(void)unlink(reserved);
+	return json_save(path, run, err);
+}
+
+struct record *record_free(struct record *r)
+{
+	if (!r)
+		return NULL;
+	(void)record_close_series(r, NULL);
+	series_out_done(&r->samples);
+	series_out_done(&r->probes);
+	outfile_done(&r->marks);
+	output_done(&r->output[0]);
+	output_done(&r->output[1]);
+	free(r->dir);
+	free(r);
+	return NULL;
+}

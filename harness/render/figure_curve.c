@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/units.h"
+#include "render/figure_parts.h"
+
+/* Samples come at least once a second; where they do not, nobody looked, and the curve must not say that nothing happened. */
+#define SILENCE_NS (3 * NS_PER_S)
+
+static void insert_gaps(struct run_series *s)
+{
+	size_t gaps = 0, at = 0;
+
+	for (size_t i = 1; i < s->n_samples; i++)
+		gaps += s->samples[i].t_ns - s->samples[i - 1].t_ns > SILENCE_NS;
+	if (!gaps)
+		return;
+
+	struct sample *with = xcalloc(s->n_samples + gaps, sizeof(*with));
+
+	for (size_t i = 0; i < s->n_samples; i++) {
+		if (i && s->samples[i].t_ns - s->samples[i - 1].t_ns > SILENCE_NS)
+			with[at++] = (struct sample){ s->samples[i - 1].t_ns + NS_PER_S, MISSING, MISSING };
+		with[at++] = s->samples[i];
+	}
+	free(s->samples);
+	s->samples = with;
+	s->n_samples = at;
+}
+
+/* Runs that end in one of these have stopped where their curve stops. */
+static bool stopped_early(enum outcome o)
+{
+	return o == OUTCOME_OOM_CGROUP || o == OUTCOME_OOM_GO || o == OUTCOME_GO_FATAL || o == OUTCOME_SIGNAL || o == OUTCOME_EXIT;
+}
+
+static void note_cross(struct figure_cell *f, const struct campaign_run *r, const struct curve *rss, double shift_s)
+{
+	if (f->cross || !stopped_early(r->outcome) || !rss->n)
+		return;
+	for (size_t i = rss->n; i-- > 0 && !f->cross;)
+		if (rss->v[i].value != MISSING) {
+			f->cross = true;
+			f->cross_s = (double)rss->end_ns / 1e9;
+			f->cross_after_s = f->cross_s - shift_s;
+			f->cross_bytes = rss->v[i].value;
+		}
+}
+
+/* ---- one time for all runs -------------------------------------------------------------------------------------------------------- */
+
+#define ZERO_MARK "dropped"
+
+static bool first_mark(const json_t *run, const char *name, double *ret_t_s)
+{
+	json_t *mark;
+	size_t i;
+
+	json_array_foreach(json_object_get(run, "marks"), i, mark) {
+		const char *n = json_string_value(json_object_get(mark, "name"));
+		if (n && !strcmp(n, name)) {
+			*ret_t_s = json_number_value(json_object_get(mark, "t_s"));
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What is added to a run's time to make it the figure's */
+static double shift_of(const struct figure_model *m, const json_t *run)
+{
+	double t_s;
+
+	return m->aligned && first_mark(run, ZERO_MARK, &t_s) ? m->zero_s - t_s : 0;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Zero is the mark `dropped` where every run that went its full length has it. Those runs all reach the right edge; the left edge
+ * lets all loads be seen from their start but those that took far longer than most. */
+static void find_time(struct figure_model *m)
+{
+	double asked = json_number_value(json_object_get(m->campaign->info, "for_s")), longest = 0, shortest_after = INFINITY;
+	double *marks = xcalloc(m->campaign->n_runs + 1, sizeof(*marks));
+	size_t n = 0, marked = 0;
+
+	for (size_t i = 0; i < m->campaign->n_runs; i++) {
+		const struct campaign_run *r = &m->campaign->runs[i];
+		double end_s = json_number_value(json_object_get(r->run, "target_s"));
+
+		longest = fmax(longest, end_s);
+		if (r->outcome != OUTCOME_OK)
+			continue;
+		n++;
+		if (first_mark(r->run, ZERO_MARK, &marks[marked])) {
+			shortest_after = fmin(shortest_after, end_s - marks[marked]);
+			marked++;
+		}
+	}
+	qsort(marks, marked, sizeof(*marks), by_value);
+	m->aligned = n > 0 && marked == n && shortest_after > 0;
+	m->zero_s = m->aligned ? fmin(marks[marked - 1], 1.6 * marks[marked / 2]) : 0;
+	m->span_s = m->aligned ? m->zero_s + shortest_after : asked > 0 ? asked : longest;
+	m->span_s = m->span_s > 0 ? m->span_s : 1;
+	free(marks);
+}
+
+/* Before zero, runs begin at different times; a median that jumps when one begins would show what happened in none of them. */
+static void hide_partial_start(const struct figure_model *m, struct band *b)
+{
+	unsigned most = 0;
+
+	for (size_t i = 0; i < b->n; i++)
+		most = b->v[i].runs > most ? b->v[i].runs : most;
+	for (size_t i = 0; i < b->n && (double)b->v[i].t_ns / 1e9 < m->zero_s && b->v[i].runs < most; i++)
+		b->v[i].median = b->v[i].min = b->v[i].max = MISSING;
+}
+
+static void shift_series(struct run_series *s, double by_s)
+{
+	int64_t by_ns = (int64_t)(by_s * 1e9);
+
+	for (size_t i = 0; i < s->n_samples; i++)
+		s->samples[i].t_ns += by_ns;
+	for (size_t i = 0; i < s->n_probes; i++)
+		s->probes[i].t_ns += by_ns;
+}
+
+/* ---- curves ----------------------------------------------------------------------------------------------------------------------- */
+
+static void read_cell(struct figure_model *m, struct figure_cell *f)
+{
+	size_t n = 0;
+	struct curve *rss = xcalloc(f->cell->n_runs, sizeof(*rss)), *lazyfree = xcalloc(f->cell->n_runs, sizeof(*lazyfree));
+
+	for (size_t i = 0; i < f->cell->n_runs; i++) {
+		const struct campaign_run *r = f->cell->runs[i];
+		double end_s = json_number_value(json_object_get(r->run, "target_s"));
+		cleanup_run_series struct run_series series = { 0 };
+
+		if (run_series_read(r->dir, &series, NULL) < 0 || !series.n_samples)
+			continue;
+		/* Under a virtual clock idle time passes in jumps: nothing can have happened in between. */
+		if (m->real_clock)
+			insert_gaps(&series);
+		double shift_s = shift_of(m, r->run);
+		shift_series(&series, shift_s);
+		/* A truncated series ends where it ends, whatever run.json says. */
+		int64_t end_ns = end_s > 0 && !series.damage ? (int64_t)((end_s + shift_s) * 1e9) : 0;
+		curve_make(&rss[n], &series, CURVE_RSS, end_ns);
+		curve_make(&lazyfree[n], &series, CURVE_LAZYFREE, end_ns);
+		note_cross(f, r, &rss[n], shift_s);
+		n++;
+	}
+	if (n) {
+		curve_band(rss, n, FIGURE_POINTS, &f->rss);
+		hide_partial_start(m, &f->rss);
+		curve_band(lazyfree, n, FIGURE_POINTS, &f->lazyfree);
+	}
+	for (size_t i = 0; i < n; i++) {
+		curve_done(&rss[i]);
+		curve_done(&lazyfree[i]);
+	}
+	free(rss);
+	free(lazyfree);
+}
+
+static double band_peak(const struct band *b)
+{
+	double peak = 0;
+
+	for (size_t i = 0; i < b->n; i++)
+		if (b->v[i].max != MISSING && (double)b->v[i].max > peak)
+			peak = (double)b->v[i].max;
+	return peak;
+}
+
+/* ---- marks ------------------------------------------------------------------------------------------------------------------------ */
+
+static void find_mark_names(struct figure_model *m)
+{
+	for (size_t r = 0; r < m->campaign->n_runs; r++) {
+		json_t *mark;
+		size_t i;
+
+		json_array_foreach(json_object_get(m->campaign->runs[r].run, "marks"), i, mark) {
+			const char *name = json_string_value(json_object_get(mark, "name"));
+			if (name && !strv_contains(&m->mark_name, name) && m->mark_name.n < FIGURE_MARKS_MAX)
+				strv_push(&m->mark_name, name);
+		}
+	}
+}
+
+/* The median over all runs of a panel; one release does not come to its marks exactly when another does. */
+static double panel_mark(const struct figure_model *m, size_t panel, const char *name)
+{
+	double *t = xcalloc(m->campaign->n_runs + 1, sizeof(*t)), median = NAN;
+	size_t n = 0;
+
+	for (size_t s = 0; s < m->setting_key.n; s++) {
+		const struct figure_cell *f = figure_cell_at(m, panel, s);
+
+		for (size_t i = 0; f->cell && i < f->cell->n_runs; i++)
+			if (first_mark(f->cell->runs[i]->run, name, &t[n])) {
+				t[n] += shift_of(m, f->cell->runs[i]->run);
+				n++;
+			}
+	}
+	if (n) {
+		qsort(t, n, sizeof(*t), by_value);
+		median = t[n / 2];
+	}
+	free(t);
+	return median;
+}
+
+void figure_curves_read(struct figure_model *m)
+{
+	size_t n = m->panel_key.n * m->setting_key.n;
+
+	find_time(m);
+	for (size_t i = 0; i < n; i++) {
+		struct figure_cell *f = &m->cell[i];
+
+		if (!f->cell || !f->cell->n_runs)
+			continue;
+		read_cell(m, f);
+		double peak = band_peak(&f->rss);
+		m->y_max = peak > m->y_max ? peak : m->y_max;
+		f->shows_lazyfree = band_peak(&f->lazyfree) > 0.02 * peak && peak > 0;
+	}
+	find_mark_names(m);
+	m->mark_t_s = xcalloc(m->panel_key.n * m->mark_name.n + 1, sizeof(*m->mark_t_s));
+	for (size_t p = 0; p < m->panel_key.n; p++)
+		for (size_t k = 0; k < m->mark_name.n; k++)
+			m->mark_t_s[p * m->mark_name.n + k] = panel_mark(m, p, m->mark_name.v[k]);
+}

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the scripts of plots/ read: figure.gp, gnuplot variables, and a TSV file a curve. Bytes and seconds; a number that is
+ * missing is NaN in figure.gp and "-" in a TSV file. Texts stand in single quotes, where gnuplot replaces nothing.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/units.h"
+#include "render/figure_parts.h"
+
+/* ---- axes ------------------------------------------------------------------------------------------------------------------------- */
+
+/* 1, 2, 3 or 5 times a power of ten, so that about `about` steps make the axis */
+static double nice_step(double length, double about)
+{
+	static const double digits[] = { 1, 2, 3, 5, 10 };
+	double ten = pow(10, floor(log10(length / about))), best = ten, off = INFINITY;
+
+	for (size_t i = 0; i < sizeof(digits) / sizeof(*digits); i++) {
+		double d = fabs(length / (digits[i] * ten) - about);
+		if (d < off) {
+			off = d;
+			best = digits[i] * ten;
+		}
+	}
+	return best;
+}
+
+struct axes {
+	double t_min_s, t_max_s, t_unit_s, t_step, y_unit, y_step, y_max;
+	const char *t_name, *y_name;
+};
+
+/* A limit far above the curves would press them flat; the subtitle names it all the same. */
+static bool limit_shows(const struct figure_model *m, size_t panel)
+{
+	return m->panel_limit_bytes[panel] && (double)m->panel_limit_bytes[panel] < 1.7 * m->y_max;
+}
+
+static struct axes find_axes(const struct figure_model *m)
+{
+	struct axes a = { .t_min_s = -m->zero_s, .t_max_s = m->span_s - m->zero_s, .t_unit_s = 1, .t_name = "s", .y_unit = (double)MIB,
+			  .y_name = "MB" };
+	double top = m->y_max > 0 ? m->y_max : (double)MIB, limit = 0;
+
+	if (m->span_s >= 4 * 3600) {
+		a.t_unit_s = 3600;
+		a.t_name = "h";
+	} else if (m->span_s >= 180) {
+		a.t_unit_s = 60;
+		a.t_name = "min";
+	}
+	for (size_t p = 0; p < m->panel_key.n; p++)
+		if (limit_shows(m, p) && (double)m->panel_limit_bytes[p] > limit)
+			limit = (double)m->panel_limit_bytes[p];
+	top = fmax(top, limit);
+	if (top >= 4.0 * 1024 * (double)MIB) {
+		a.y_unit = 1024 * (double)MIB;
+		a.y_name = "GB";
+	} else if (top < 4 * (double)MIB) {
+		a.y_unit = 1024;
+		a.y_name = "kB";
+	}
+	/* Above the limit there is room for its name. */
+	a.y_max = top * (limit > 0.95 * top ? 1.11 : 1.06);
+	a.t_step = nice_step(m->span_s / a.t_unit_s, 3.4);
+	a.y_step = nice_step(a.y_max / a.y_unit, 3.6);
+	return a;
+}
+
+/* ---- variables -------------------------------------------------------------------------------------------------------------------- */
+
+static void put_text(FILE *f, const char *text)
+{
+	(void)fputc('\'', f);
+	for (const char *c = text; *c; c++) {
+		if (*c == '\'')
+			(void)fputc('\'', f);
+		(void)fputc((unsigned char)*c < ' ' ? ' ' : *c, f);
+	}
+	(void)fputc('\'', f);
+}
+
+static void put_number(FILE *f, double v)
+{
+	if (isfinite(v))
+		(void)fprintf(f, "%.10g", v);
+	else
+		(void)fputs("NaN", f);
+}
+
+static void text_variable(FILE *f, const char *name, const char *value)
+{
+	(void)fprintf(f, "%s = ", name);
+	put_text(f, value);
+	(void)fputc('\n', f);
+}
+
+static void number_variable(FILE *f, const char *name, double value)
+{
+	(void)fprintf(f, "%s = ", name);
+	put_number(f, value);
+	(void)fputc('\n', f);
+}
+
+/* gnuplot has no empty arrays: one element too many is never read. */
+static void text_array(FILE *f, const char *name, char *const *v, size_t n)
+{
+	(void)fprintf(f, "array %s[%zu] = [", name, n ? n : 1);
+	for (size_t i = 0; i < (n ? n : 1); i++) {
+		(void)fputs(i ? ", " : "", f);
+		put_text(f, n ? v[i] : "");
+	}
+	(void)fputs("]\n", f);
+}
+
+static void number_array(FILE *f, const char *name, const double *v, size_t n)
+{
+	(void)fprintf(f, "array %s[%zu] = [", name, n ? n : 1);
+	for (size_t i = 0; i < (n ? n : 1); i++) {
+		(void)fputs(i ? ", " : "", f);
+		put_number(f, n ? v[i] : NAN);
+	}
+	(void)fputs("]\n", f);
+}
+
+static char *curve_file(const struct figure_model *m, size_t i)
+{
+	return m->cell[i].rss.n ? strf("curve-%02zu-%zu.tsv", i / m->setting_key.n + 1, i % m->setting_key.n + 1) : xstrdup("");
+}
+
+enum heat { HEAT_SHARE, HEAT_NOT_APPLICABLE, HEAT_NO_SHARE };
+
+static enum heat heat_of(const struct figure_cell *c)
+{
+	if (!isnan(c->share))
+		return HEAT_SHARE;
+	return c->why_not || !c->cell ? HEAT_NOT_APPLICABLE : HEAT_NO_SHARE;
+}
+
+static void put_cell_texts(FILE *f, const struct figure_model *m, struct strv *says)
+{
+	cleanup_strv struct strv files = STRV_INIT, notes = STRV_INIT, heat_text = STRV_INIT, heat_sub = STRV_INIT;
+	size_t n = m->panel_key.n * m->setting_key.n;
+
+	for (size_t i = 0; i < n; i++) {
+		cleanup_free char *file = curve_file(m, i), *text = figure_heat_text(&m->cell[i]), *sub = figure_heat_sub(&m->cell[i]);
+
+		strv_push(&files, file);
+		/* The words in the middle of an empty panel say it already. */
+		strv_push(&notes, *says->v[i / m->setting_key.n] ? "" : m->cell[i].note);
+		strv_push(&heat_text, text);
+		strv_push(&heat_sub, sub);
+	}
+	text_array(f, "curve_file", files.v, n);
+	text_array(f, "curve_note", notes.v, n);
+	text_array(f, "heat_text", heat_text.v, n);
+	text_array(f, "heat_sub", heat_sub.v, n);
+}
+
+static void put_cells(FILE *f, const struct figure_model *m)
+{
+	cleanup_strv struct strv says = STRV_INIT;
+	size_t n = m->panel_key.n * m->setting_key.n;
+	double *v = xcalloc(n + 1, sizeof(*v));
+
+	for (size_t p = 0; p < m->panel_key.n; p++) {
+		cleanup_free char *text = figure_panel_says(m, p);
+		strv_push(&says, text);
+	}
+	text_array(f, "panel_says", says.v, says.n);
+	put_cell_texts(f, m, &says);
+#define NUMBERS(name, expression)                                 \
+	do {                                                      \
+		for (size_t i = 0; i < n; i++) {                  \
+			const struct figure_cell *c = &m->cell[i]; \
+			v[i] = (expression);                      \
+		}                                                 \
+		number_array(f, name, v, n);                      \
+	} while (0)
+	NUMBERS("curve_lazy", c->shows_lazyfree);
+	NUMBERS("curve_cross", c->cross);
+	NUMBERS("cross_t_s", c->cross ? c->cross_s - m->zero_s : NAN);
+	NUMBERS("cross_bytes", c->cross ? (double)c->cross_bytes : NAN);
+	NUMBERS("curve_group", c->group);
+	NUMBERS("heat_share", c->share);
+	NUMBERS("heat_kind", heat_of(c));
+#undef NUMBERS
+	free(v);
+}
+
+static void put_groups(FILE *f, const struct figure_model *m)
+{
+	cleanup_strv struct strv names = STRV_INIT, notes = STRV_INIT;
+	double end_s[FIGURE_GROUPS_MAX], end_bytes[FIGURE_GROUPS_MAX], tag_s[FIGURE_GROUPS_MAX], tag_bytes[FIGURE_GROUPS_MAX];
+
+	for (size_t g = 0; g < m->n_groups; g++) {
+		strv_push(&names, m->group[g].name);
+		strv_push(&notes, m->group[g].note);
+		end_s[g] = m->group[g].end_s - m->zero_s;
+		end_bytes[g] = m->group[g].end_bytes;
+		tag_s[g] = m->group[g].tag_s - m->zero_s;
+		tag_bytes[g] = m->group[g].tag_bytes;
+	}
+	number_variable(f, "n_groups", (double)m->n_groups);
+	text_array(f, "group_name", names.v, names.n);
+	text_array(f, "group_note", notes.v, notes.n);
+	number_array(f, "group_end_t_s", end_s, m->n_groups);
+	number_array(f, "group_end_bytes", end_bytes, m->n_groups);
+	number_array(f, "group_tag_t_s", tag_s, m->n_groups);
+	number_array(f, "group_tag_bytes", tag_bytes, m->n_groups);
+}
+
+static void put_axes(FILE *f, const struct figure_model *m)
+{
+	struct axes a = find_axes(m);
+
+	number_variable(f, "t_min_s", a.t_min_s);
+	number_variable(f, "t_max_s", a.t_max_s);
+	number_variable(f, "t_unit_s", a.t_unit_s);
+	text_variable(f, "t_unit_name", a.t_name);
+	number_variable(f, "t_step", a.t_step);
+	number_variable(f, "y_max_bytes", a.y_max);
+	number_variable(f, "y_unit_bytes", a.y_unit);
+	text_variable(f, "y_unit_name", a.y_name);
+	number_variable(f, "y_step", a.y_step);
+	number_variable(f, "limit_bytes", m->limit_bytes && limit_shows(m, 0) ? (double)m->limit_bytes : 0);
+}
+
+/* One limit for all is named in the first panel alone. */
+static void put_limits(FILE *f, const struct figure_model *m)
+{
+	cleanup_strv struct strv names = STRV_INIT;
+	double *v = xcalloc(m->panel_key.n + 1, sizeof(*v));
+
+	for (size_t p = 0; p < m->panel_key.n; p++) {
+		cleanup_free char *name = figure_limit_name(limit_shows(m, p) ? m->panel_limit_bytes[p] : 0);
+
+		v[p] = limit_shows(m, p) ? (double)m->panel_limit_bytes[p] : 0;
+		strv_push(&names, p && m->limit_bytes ? "" : name);
+	}
+	number_array(f, "panel_limit_bytes", v, m->panel_key.n);
+	text_array(f, "panel_limit_name", names.v, names.n);
+	free(v);
+}
+
+static void put_variables(FILE *f, const struct figure_model *m)
+{
+	(void)fputs("# Variables of a campaign's figures: written by `memtide plot DIR`, read by the gnuplot scripts in plots/.\n"
+		    "# Sizes are bytes. Times are seconds since the mark `dropped` (or since exec, where runs have no such mark).\n"
+		    "# Arrays over cells count settings fastest.\n",
+		    f);
+	text_variable(f, "title", m->title);
+	text_variable(f, "subtitle", m->subtitle);
+	text_variable(f, "heatmap_subtitle", m->heatmap_subtitle);
+	text_variable(f, "source", m->source);
+	put_axes(f, m);
+	number_variable(f, "repeats", m->repeats);
+	number_variable(f, "n_panels", (double)m->panel_key.n);
+	number_variable(f, "n_settings", (double)m->setting_key.n);
+	text_array(f, "setting_name", m->setting_name.v, m->setting_name.n);
+	text_array(f, "panel_name", m->panel_name.v, m->panel_name.n);
+	text_array(f, "panel_detail", m->panel_detail.v, m->panel_detail.n);
+	put_limits(f, m);
+	number_variable(f, "n_marks", (double)m->mark_name.n);
+	text_array(f, "mark_name", m->mark_name.v, m->mark_name.n);
+	double *marks = xcalloc(m->panel_key.n * m->mark_name.n + 1, sizeof(*marks));
+	for (size_t i = 0; i < m->panel_key.n * m->mark_name.n; i++)
+		marks[i] = m->mark_t_s[i] - m->zero_s;
+	number_array(f, "mark_t_s", marks, m->panel_key.n * m->mark_name.n);
+	free(marks);
+	put_cells(f, m);
+	put_groups(f, m);
+}
+
+/* ---- curves ----------------------------------------------------------------------------------------------------------------------- */
+
+static void put_value(FILE *f, uint64_t v)
+{
+	if (v == MISSING)
+		(void)fputs("\t-", f);
+	else
+		(void)fprintf(f, "\t%llu", (unsigned long long)v);
+}
+
+static void put_band_row(FILE *f, double t_s, const struct band_point *p)
+{
+	(void)fprintf(f, "%.6f", t_s);
+	put_value(f, p->min);
+	put_value(f, p->median);
+	put_value(f, p->max);
+	(void)fputc('\n', f);
+}
+
+/* A value holds until the next point, so each step has both its corners; an empty line is a gap. */
+static void put_band(FILE *f, const struct band *b, double zero_s)
+{
+	bool gap = true;
+
+	for (size_t i = 0; i < b->n; i++) {
+		const struct band_point *p = &b->v[i];
+		int64_t until = i + 1 < b->n ? b->v[i + 1].t_ns : b->end_ns;
+
+		if (p->median == MISSING) {
+			/* Two empty lines would begin a new block. */
+			if (!gap)
+				(void)fputc('\n', f);
+			gap = true;
+			continue;
+		}
+		gap = false;
+		put_band_row(f, (double)p->t_ns / 1e9 - zero_s, p);
+		if (until > p->t_ns)
+			put_band_row(f, (double)until / 1e9 - zero_s, p);
+	}
+}
+
+static void put_curve(FILE *f, const struct figure_cell *c, double zero_s)
+{
+	(void)fprintf(f, "# %s\n# block 0: RSS over the repeats; block 1: LazyFree\n# t_s\tmin_bytes\tmedian_bytes\tmax_bytes\n", c->cell->id);
+	put_band(f, &c->rss, zero_s);
+	if (c->shows_lazyfree) {
+		(void)fputs("\n\n", f);
+		put_band(f, &c->lazyfree, zero_s);
+	}
+}
+
+/* Composed in memory, so that file_write() puts it there whole or not at all. */
+static int write_with(const char *path, const struct figure_model *m, const struct figure_cell *c, struct err *err)
+{
+	cleanup_free char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f)
+		return err_set(err, errno, "%s: no memory to compose it", path);
+	if (c)
+		put_curve(f, c, m->zero_s);
+	else
+		put_variables(f, m);
+	if (fclose(f) != 0)
+		return err_set(err, errno, "%s: no memory to compose it", path);
+	return file_write(path, text, len, err);
+}
+
+int figure_data_write(const struct figure_model *m, const char *dir, struct err *err)
+{
+	cleanup_free char *variables = strf("%s/figure.gp", dir);
+	int r = 0;
+
+	for (size_t i = 0; i < m->panel_key.n * m->setting_key.n && r >= 0; i++) {
+		cleanup_free char *name = curve_file(m, i), *path = strf("%s/%s", dir, name);
+
+		if (*name)
+			r = write_with(path, m, &m->cell[i], err);
+	}
+	return r < 0 ? r : write_with(variables, m, NULL, err);
+}

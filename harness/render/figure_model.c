@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "render/figure_parts.h"
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *s = json_string_value(json_object_get(object, key));
+
+	return s ? s : "";
+}
+
+/* campaign.json's own words on a cell */
+static const json_t *cell_info(const struct campaign *c, const char *id)
+{
+	json_t *info;
+	size_t i;
+
+	json_array_foreach(json_object_get(c->info, "cells"), i, info)
+		if (!strcmp(text_of(info, "id"), id))
+			return info;
+	return NULL;
+}
+
+/* `go` where there is one; else the first axis */
+static char *find_panel_axis(const struct campaign_cells *cells)
+{
+	if (!cells->n)
+		return xstrdup("");
+	if (json_object_get(cells->v[0].settings, "go"))
+		return xstrdup("go");
+
+	void *first = json_object_iter((json_t *)cells->v[0].settings);
+	return xstrdup(first ? json_object_iter_key(first) : "");
+}
+
+/* What a value of an axis is called among the settings */
+static char *setting_word(const char *axis, const char *value)
+{
+	if (!strcmp(value, "default"))
+		return xstrdup("");
+	if (!strcmp(axis, "godebug"))
+		return strf("GODEBUG=%s", value);
+	if (!strcmp(axis, "go_line"))
+		return strf("go line %s", value);
+	if (!strcmp(axis, "limit"))
+		return strf("limit %s", value);
+	if (!strcmp(axis, "env") && strchr(value, '='))
+		return xstrdup(value);
+	return strf("%s %s", axis, value);
+}
+
+/* All axes but the panels', for telling settings apart (key) and for people (name). Caller frees both. */
+static void setting_of(const struct figure_model *m, const json_t *settings, char **ret_key, char **ret_name)
+{
+	cleanup_strv struct strv keys = STRV_INIT, words = STRV_INIT;
+	const char *axis;
+	json_t *value;
+
+	json_object_foreach((json_t *)settings, axis, value) {
+		const char *text = json_is_string(value) ? json_string_value(value) : "";
+
+		if (!strcmp(axis, m->panel_axis))
+			continue;
+		cleanup_free char *word = setting_word(axis, text);
+		strv_pushf(&keys, "%s=%s", axis, text);
+		if (*word)
+			strv_push(&words, word);
+	}
+	*ret_key = keys.n ? strv_join(&keys, ",") : xstrdup("");
+	*ret_name = words.n ? strv_join(&words, ", ") : xstrdup("default settings");
+}
+
+static size_t index_of(const struct strv *l, const char *s)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (!strcmp(l->v[i], s))
+			return i;
+	return l->n;
+}
+
+static void add_panel(struct figure_model *m, const char *key, const char *version)
+{
+	bool go = !strcmp(m->panel_axis, "go");
+	/* A path or a word such as `latest` does not say which release it is. */
+	bool number = key[0] >= '0' && key[0] <= '9';
+
+	strv_push(&m->panel_key, key);
+	if (go) {
+		const char *shown = number || !*version ? key : version;
+		strv_pushf(&m->panel_name, "Go %s", shown);
+		strv_push(&m->panel_short, shown);
+		strv_push(&m->panel_detail, strcmp(shown, version) ? version : "");
+		return;
+	}
+	cleanup_free char *word = setting_word(m->panel_axis, key);
+	const char *name = *m->panel_axis ? (*word ? word : "default settings") : text_of(m->campaign->info, "scenario");
+	strv_push(&m->panel_name, name);
+	strv_push(&m->panel_short, name);
+	strv_push(&m->panel_detail, "");
+}
+
+static void find_panels_and_settings(struct figure_model *m)
+{
+	for (size_t i = 0; i < m->cells.n; i++) {
+		const struct campaign_cell *c = &m->cells.v[i];
+		const char *panel = *m->panel_axis ? text_of(c->settings, m->panel_axis) : "";
+		cleanup_free char *key = NULL, *name = NULL;
+
+		if (index_of(&m->panel_key, panel) == m->panel_key.n)
+			add_panel(m, panel, text_of(cell_info(m->campaign, c->id), "go_version"));
+		setting_of(m, c->settings, &key, &name);
+		if (index_of(&m->setting_key, key) < m->setting_key.n)
+			continue;
+		if (m->setting_key.n == FIGURE_SETTINGS_MAX) {
+			m->settings_left_out++;
+			continue;
+		}
+		strv_push(&m->setting_key, key);
+		strv_push(&m->setting_name, name);
+	}
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Median over the runs that have the metric, NAN if none has */
+static double metric(const struct campaign_cell *c, const char *name)
+{
+	double *v = xcalloc(c->n_runs + 1, sizeof(*v)), median = NAN;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n_runs; i++) {
+		const json_t *value = json_object_get(json_object_get(c->runs[i]->run, "metrics"), name);
+		if (json_is_number(value))
+			v[n++] = json_number_value(value);
+	}
+	if (n) {
+		qsort(v, n, sizeof(*v), by_value);
+		median = n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+	}
+	free(v);
+	return median;
+}
+
+static enum behaviour behaviour_of(const struct figure_cell *f)
+{
+	if (f->why_not || !f->cell || !f->cell->n_runs)
+		return BEHAVIOUR_NONE;
+	if (f->n_failed == f->cell->n_runs)
+		return BEHAVIOUR_FAILED;
+	if (isnan(f->share))
+		return BEHAVIOUR_MOVING;
+	return f->share < 0.05 ? BEHAVIOUR_HELD : BEHAVIOUR_FALLS;
+}
+
+static void fill_cell(struct figure_cell *f, const struct campaign *campaign, const struct campaign_cell *c)
+{
+	const json_t *info = cell_info(campaign, c->id);
+
+	f->cell = c;
+	if (json_is_false(json_object_get(info, "applicable")))
+		f->why_not = text_of(info, "why");
+	f->outcome = OUTCOME_OK;
+	for (size_t i = c->n_runs; i-- > 0;)
+		if (c->runs[i]->outcome != OUTCOME_OK) {
+			f->outcome = c->runs[i]->outcome;
+			f->n_failed++;
+		}
+	f->peak = metric(c, "peak_rss_bytes");
+	f->settled = metric(c, "settled_rss_bytes");
+	f->baseline = metric(c, "baseline_rss_bytes");
+	f->share = metric(c, "released_share");
+	f->first_fall_s = metric(c, "first_fall_s");
+	f->release_s = metric(c, "release_s");
+	f->lazyfree_settled = metric(c, "lazyfree_settled_bytes");
+	f->behaviour = behaviour_of(f);
+}
+
+static void fill_cells(struct figure_model *m)
+{
+	size_t n = m->panel_key.n * m->setting_key.n;
+
+	m->cell = xcalloc(n ? n : 1, sizeof(*m->cell));
+	for (size_t i = 0; i < n; i++)
+		m->cell[i].share = NAN;
+	for (size_t i = 0; i < m->cells.n; i++) {
+		const struct campaign_cell *c = &m->cells.v[i];
+		cleanup_free char *key = NULL, *name = NULL;
+
+		setting_of(m, c->settings, &key, &name);
+		size_t p = index_of(&m->panel_key, *m->panel_axis ? text_of(c->settings, m->panel_axis) : "");
+		size_t s = index_of(&m->setting_key, key);
+		if (s < m->setting_key.n)
+			fill_cell(figure_cell_at(m, p, s), m->campaign, c);
+		if (c->n_runs > m->repeats)
+			m->repeats = (unsigned)c->n_runs;
+	}
+}
+
+/* Of the panel's cells, or of all for SIZE_MAX; 0 where they have none, or not the same */
+static uint64_t common_limit(const struct figure_model *m, size_t panel)
+{
+	json_int_t common = -1;
+
+	for (size_t i = 0; i < m->panel_key.n * m->setting_key.n; i++) {
+		const struct figure_cell *f = &m->cell[i];
+
+		if (!f->cell || (panel != SIZE_MAX && panel != i / m->setting_key.n))
+			continue;
+		json_int_t limit = json_integer_value(json_object_get(cell_info(m->campaign, f->cell->id), "limit_bytes"));
+		if (common >= 0 && limit != common)
+			return 0;
+		common = limit;
+	}
+	return common > 0 ? (uint64_t)common : 0;
+}
+
+static void find_limits(struct figure_model *m)
+{
+	m->limit_bytes = common_limit(m, SIZE_MAX);
+	m->panel_limit_bytes = xcalloc(m->panel_key.n + 1, sizeof(*m->panel_limit_bytes));
+	for (size_t p = 0; p < m->panel_key.n; p++)
+		m->panel_limit_bytes[p] = common_limit(m, p);
+}
+
+/* "clock": "real" or {"kind": "real", ...} */
+static bool clock_is_real(const json_t *info)
+{
+	const json_t *clock = json_object_get(info, "clock");
+	const char *kind = json_is_object(clock) ? text_of(clock, "kind") : json_string_value(clock);
+
+	return !kind || !strcmp(kind, "real");
+}
+
+int figure_model_make(struct figure_model *m, const struct campaign *c, struct err *err)
+{
+	memset(m, 0, sizeof(*m));
+	m->campaign = c;
+	campaign_cells(c, &m->cells);
+	if (!m->cells.n)
+		return err_set(err, 0, "%s: the campaign has no cells, so there is nothing to draw", c->dir);
+	m->panel_axis = find_panel_axis(&m->cells);
+	find_panels_and_settings(m);
+	fill_cells(m);
+	m->real_clock = clock_is_real(c->info);
+	find_limits(m);
+	figure_curves_read(m);
+	for (size_t i = 0; i < m->panel_key.n * m->setting_key.n; i++)
+		m->cell[i].note = figure_note(m, &m->cell[i]);
+	figure_groups_form(m);
+	figure_words_find(m);
+	return 0;
+}
+
+void figure_model_done(struct figure_model *m)
+{
+	for (size_t i = 0; m->cell && i < m->panel_key.n * m->setting_key.n; i++) {
+		band_done(&m->cell[i].rss);
+		band_done(&m->cell[i].lazyfree);
+		free(m->cell[i].note);
+	}
+	for (size_t i = 0; i < m->n_groups; i++) {
+		free(m->group[i].name);
+		free(m->group[i].note);
+	}
+	campaign_cells_done(&m->cells);
+	strv_done(&m->panel_key);
+	strv_done(&m->panel_name);
+	strv_done(&m->panel_short);
+	strv_done(&m->panel_detail);
+	strv_done(&m->setting_key);
+	strv_done(&m->setting_name);
+	strv_done(&m->mark_name);
+	free(m->panel_axis);
+	free(m->cell);
+	free(m->mark_t_s);
+	free(m->title);
+	free(m->heatmap_subtitle);
+	free(m->subtitle);
+	free(m->source);
+	free(m->panel_limit_bytes);
+	memset(m, 0, sizeof(*m));
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libcgroup.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/units.h"
+#include "record/series.h"
+#include "run/cgroup_files.h"
+#include "run/cgroup_tree.h"
+
+struct memcg_root {
+	struct cgroup_tree tree;
+	char *name; /* owned: relative to the mount: "a/b/memtide-1-2-3" */
+};
+
+struct memcg {
+	int version;
+	char *name; /* owned: relative to the mount */
+	char *path; /* owned: absolute */
+	int enter_fd, usage_fd, stat_fd, procs_fd, peak_fd, oom_fd;
+	bool deleted;
+};
+
+struct value {
+	const char *file;
+	char text[24];
+};
+
+/* libcgroup's own logger prints to standard output, which belongs to the command. Its errors come back as codes anyway. */
+static void discard_log(void *userdata, int level, const char *fmt, va_list ap)
+{
+	(void)userdata;
+	(void)level;
+	(void)fmt;
+	(void)ap;
+}
+
+/* The library reads the mount table once and caches it. */
+static int library_init(struct err *err)
+{
+	static bool done;
+
+	if (done)
+		return 0;
+	cgroup_set_logger(discard_log, CGROUP_LOG_ERROR, NULL);
+	int r = cgroup_init();
+	if (r != 0)
+		return err_set(err, 0, "libcgroup does not start: %s", cgroup_strerror(r));
+	done = true;
+	return 0;
+}
+
+static int library_errno(int code)
+{
+	if (code == ECGOTHER)
+		return cgroup_get_last_errno() > 0 ? cgroup_get_last_errno() : EIO;
+	if (code == ECGROUPNOTALLOWED || code == ECGCANTSETVALUE)
+		return EACCES;
+	return EIO;
+}
+
+/* Makes a group with these values through libcgroup. */
+static int make_group(const char *name, const struct value *values, size_t n, struct err *err)
+{
+	struct cgroup *g = cgroup_new_cgroup(name);
+	struct cgroup_controller *memory = g ? cgroup_add_controller(g, "memory") : NULL;
+	int r = memory ? 0 : ECGFAIL;
+
+	for (size_t i = 0; !r && i < n; i++)
+		r = cgroup_add_value_string(memory, values[i].file, values[i].text);
+	if (!r)
+		r = cgroup_create_cgroup(g, 0);
+	int errnum = r ? library_errno(r) : 0;
+	if (g)
+		cgroup_free(&g);
+	return r ? err_set(err, errnum, "cannot make the memory cgroup %s", name) : 0;
+}
+
+static int say_what_to_do(const struct cgroup_tree *t, struct err *err)
+{
+	if (t->version == 2)
+		(void)err_hint(err, "Run it as root (sudo), or in a scope of your own: systemd-run --user --scope -p Delegate=yes memtide ...");
+	else
+		(void)err_hint(err, "Run it as root (sudo).");
+	return err_hint(err, "Or go on without a cgroup: --limit none (no limit, no OOM detection, no usage curve).");
+}
+
+/* v2: a group with processes cannot hand the memory controller down. In a scope of our own the only process is this one: it
+ * moves into a leaf beside the groups of its runs. */
+static int hand_memory_down(const struct cgroup_tree *t, const char *own, struct err *err)
+{
+	cleanup_free char *control = strf("%s/%s%scgroup.subtree_control", t->mount, t->parent, *t->parent ? "/" : "");
+	cleanup_free char *leaf = strf("%s/%s/supervisor", t->mount, own);
+	cleanup_free char *procs = strf("%s/cgroup.procs", leaf);
+	cleanup_free char *group = strf("%s/%s", t->mount, own);
+
+	if (t->version == 1 || !*t->parent)
+		return 0;
+	if (mkdir(group, 0755) < 0 && errno != EEXIST)
+		return err_set(err, errno, "cannot make the cgroup %s", group);
+	if (mkdir(leaf, 0755) < 0 && errno != EEXIST)
+		return err_set(err, errno, "cannot make the cgroup %s", leaf);
+
+	int r = file_write_in_place(procs, "0");
+	if (r < 0)
+		return err_set(err, -r, "cannot move into %s", leaf);
+	r = file_write_in_place(control, "+memory");
+	return r < 0 ? err_set(err, -r, "cannot hand the memory controller down from %s", t->parent) : 0;
+}
+
+static int own_name(const struct cgroup_tree *t, char **ret, struct err *err)
+{
+	struct stat ns;
+	struct cgroup_owner me = { .pid = getpid() };
+	cleanup_free char *text = NULL;
+	char name[96];
+	int r = file_read("/proc/self/stat", 4096, &text, NULL, err);
+
+	if (r < 0)
+		return r;
+	if (stat("/proc/self/ns/pid", &ns) < 0 || !cgroup_parse_start_time(text, &me.start_time))
+		return err_set(err, errno, "cannot read /proc/self/ns/pid and /proc/self/stat");
+	me.pid_namespace = ns.st_ino;
+	cgroup_owner_format(name, sizeof(name), &me);
+	*ret = strf("%s%s%s", t->parent, *t->parent ? "/" : "", name);
+	return 0;
+}
+
+int memcg_root_open(struct memcg_root **ret, struct strv *ret_swept, struct err *err)
+{
+	struct cgroup_tree tree;
+	cleanup_free char *name = NULL;
+	int r = cgroup_tree_find(&tree, err);
+
+	if (r >= 0)
+		r = library_init(err);
+	if (r < 0)
+		return r;
+	cgroup_tree_sweep(&tree, ret_swept);
+	r = own_name(&tree, &name, err);
+	if (r >= 0)
+		r = hand_memory_down(&tree, name, err);
+	if (r >= 0)
+		r = make_group(name, NULL, 0, err);
+	if (r < 0)
+		return say_what_to_do(&tree, err);
+
+	struct memcg_root *root = xcalloc(1, sizeof(*root));
+
+	root->tree = tree;
+	root->name = TAKE(name);
+	*ret = root;
+	return 0;
+}
+
+int memcg_root_version(const struct memcg_root *r)
+{
+	return r->tree.version;
+}
+
+struct memcg_root *memcg_root_free(struct memcg_root *r)
+{
+	if (!r)
+		return NULL;
+
+	cleanup_free char *path = strf("%s/%s", r->tree.mount, r->name);
+	if (r->tree.version == 2 && *r->tree.parent) {
+		cleanup_free char *back = strf("%s/%s/cgroup.procs", r->tree.mount, r->tree.parent);
+		cleanup_free char *control = strf("%s/%s/cgroup.subtree_control", r->tree.mount, r->tree.parent);
+		cleanup_free char *leaf = strf("%s/supervisor", path);
+
+		(void)file_write_in_place(control, "-memory");
+		(void)file_write_in_place(back, "0");
+		(void)rmdir(leaf);
+	}
+	(void)rmdir(path);
+	free(r->name);
+	free(r);
+	return NULL;
+}
+
+static int open_in(const char *folder, const char *file, int flags)
+{
+	cleanup_free char *path = strf("%s/%s", folder, file);
+
+	return open(path, flags | O_CLOEXEC);
+}
+
+static bool is_in(const char *folder, const char *file)
+{
+	cleanup_free char *path = strf("%s/%s", folder, file);
+
+	return access(path, F_OK) == 0;
+}
+
+/* The limit's own files. In v1 memory + swap must be written after the limit, which may not exceed it. */
+static size_t limit_values(const struct memcg_root *r, uint64_t limit_bytes, struct value ret[3])
+{
+	const struct cgroup_names *names = cgroup_names(r->tree.version);
+	cleanup_free char *own = strf("%s/%s", r->tree.mount, r->name);
+	size_t n = 0;
+
+	if (limit_bytes) {
+		ret[n] = (struct value){ .file = names->limit };
+		(void)snprintf(ret[n++].text, sizeof(ret[0].text), "%" PRIu64, limit_bytes);
+		if (is_in(own, names->swap_limit)) {
+			ret[n] = (struct value){ .file = names->swap_limit };
+			(void)snprintf(ret[n++].text, sizeof(ret[0].text), "%" PRIu64, r->tree.version == 1 ? limit_bytes : 0);
+		}
+	}
+	/* No memory.oom.group in v2: v1 has none, and with it the kernel counts the process that it chose twice in oom_kill. */
+	if (r->tree.version == 1)
+		ret[n++] = (struct value){ "memory.swappiness", "0" };
+	return n;
+}
+
+/* What was written is read back: a limit that the kernel rounded away or ignored is not a limit. */
+static int check_limit(const struct memcg *g, uint64_t limit_bytes, struct err *err)
+{
+	cleanup_free char *path = strf("%s/%s", g->path, cgroup_names(g->version)->limit), *text = NULL;
+	uint64_t got;
+	int r = limit_bytes ? file_read(path, 4096, &text, NULL, err) : 0;
+
+	if (r < 0 || !limit_bytes)
+		return r;
+	if (!cgroup_parse_number(text, &got) || got == MISSING || got > limit_bytes || limit_bytes - got >= 65536)
+		return err_set(err, 0, "the kernel did not take the limit of %" PRIu64 " bytes: %s holds %s", limit_bytes, path, text);
+	return 0;
+}
+
+int memcg_create(struct memcg_root *root, const char *name, uint64_t limit_bytes, struct memcg **ret, struct err *err)
+{
+	const struct cgroup_names *names = cgroup_names(root->tree.version);
+	struct value values[3];
+	size_t n = limit_values(root, limit_bytes, values);
+	cleanup_free char *full = strf("%s/%s", root->name, name);
+	int r = make_group(full, values, n, err);
+
+	if (r < 0)
+		return r;
+
+	struct memcg *g = xcalloc(1, sizeof(*g));
+
+	g->version = root->tree.version;
+	g->path = strf("%s/%s", root->tree.mount, full);
+	g->name = TAKE(full);
+	g->usage_fd = open_in(g->path, names->usage, O_RDONLY);
+	g->stat_fd = open_in(g->path, names->stat, O_RDONLY);
+	g->peak_fd = open_in(g->path, names->peak, O_RDONLY);
+	g->oom_fd = open_in(g->path, names->oom, O_RDONLY);
+	g->procs_fd = open_in(g->path, "cgroup.procs", O_RDONLY);
+	g->enter_fd = g->version == 1 ? open_in(g->path, "cgroup.procs", O_WRONLY) : open(g->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (g->enter_fd < 0 || g->procs_fd < 0)
+		r = err_set(err, errno, "cannot open cgroup.procs in %s", g->path);
+	else
+		r = check_limit(g, limit_bytes, err);
+	if (r < 0) {
+		memcg_free(g);
+		return r;
+	}
+	*ret = g;
+	return 0;
+}
+
+int memcg_version(const struct memcg *g)
+{
+	return g->version;
+}
+
+int memcg_enter_fd(const struct memcg *g)
+{
+	return g->enter_fd;
+}
+
+int memcg_usage_fd(const struct memcg *g)
+{
+	return g->usage_fd;
+}
+
+int memcg_stat_fd(const struct memcg *g)
+{
+	return g->stat_fd;
+}
+
+static bool read_fd(int fd, char *buf, size_t n)
+{
+	ssize_t got = fd < 0 ? -1 : pread(fd, buf, n - 1, 0);
+
+	if (got < 0)
+		return false;
+	buf[got] = 0;
+	return true;
+}
+
+void memcg_counters(const struct memcg *g, struct memcg_counters *ret)
+{
+	char text[4096];
+
+	*ret = (struct memcg_counters){ MISSING, MISSING };
+	if (read_fd(g->peak_fd, text, sizeof(text)))
+		(void)cgroup_parse_number(text, &ret->peak_bytes);
+	if (read_fd(g->oom_fd, text, sizeof(text)))
+		(void)cgroup_parse_keyed(text, cgroup_names(g->version)->oom_kill_key, &ret->oom_kills);
+}
+
+int memcg_population(const struct memcg *g)
+{
+	char text[4096];
+	int n = 0;
+
+	if (g->deleted || !read_fd(g->procs_fd, text, sizeof(text)))
+		return 0;
+	for (const char *p = text; *p; p++)
+		n += *p == '\n';
+	return n;
+}
+
+void memcg_kill(const struct memcg *g)
+{
+	cleanup_free char *kill_all = strf("%s/cgroup.kill", g->path); /* v2, Linux 5.14 and later */
+
+	if (!g->deleted && file_write_in_place(kill_all, "1") < 0)
+		(void)cgroup_tree_kill(g->path);
+}
+
+int memcg_delete(struct memcg *g)
+{
+	struct cgroup *lib = cgroup_new_cgroup(g->name);
+	int r = lib && cgroup_add_controller(lib, "memory") ? cgroup_delete_cgroup_ext(lib, CGFLAG_DELETE_RECURSIVE) : ECGFAIL;
+
+	if (lib)
+		cgroup_free(&lib);
+	g->deleted |= r == 0 || !folder_exists(g->path);
+	return g->deleted ? 0 : -EBUSY;
+}
+
+struct memcg *memcg_free(struct memcg *g)
+{
+	const struct timespec pause = { 0, 2 * NS_PER_MS };
+
+	if (!g)
+		return NULL;
+	for (int tries = 0; tries < 1000 && !g->deleted; tries++) {
+		memcg_kill(g);
+		if (memcg_population(g) > 0 || memcg_delete(g) < 0)
+			(void)nanosleep(&pause, NULL);
+	}
+	const int fds[] = { g->enter_fd, g->usage_fd, g->stat_fd, g->procs_fd, g->peak_fd, g->oom_fd };
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+		if (fds[i] >= 0)
+			(void)close(fds[i]);
+	free(g->name);
+	free(g->path);
+	free(g);
+	return NULL;
+}

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/sampler.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/units.h"
+#include "run/lateness.h"
+#include "run/target_files.h"
+
+/* Entries of a ring; powers of two. The main thread drains 20 times a second, so that a ring holds a second at the highest rate. */
+#define SAMPLE_RING 32768
+#define PROBE_RING 1024
+#define MARK_RING 256
+
+#define FAST_PROBE_NS (10 * NS_PER_MS)
+#define KEEP_ALIVE_NS NS_PER_S /* a row is stored at least this often, changed or not */
+#define CPU_SHARE_NS (100 * NS_PER_MS)
+#define SAMPLER_PRIORITY 50
+#define STACK_BYTES (1024 * 1024) /* the least that the thread sanitizer accepts */
+
+enum slot_state { SLOT_FREE, SLOT_LIVE, SLOT_STOPPING, SLOT_STOPPED };
+
+/* One writer (the sampling thread: head), one reader (the main thread: tail). */
+struct ring {
+	_Atomic uint32_t head, tail;
+};
+
+struct sampler_slot {
+	struct sampler *sampler;
+	_Atomic int state; /* the main thread sets LIVE and STOPPING, the sampling thread STOPPED */
+	struct target_files files;
+	const struct clock *clock;
+	int mark_fd;
+
+	/* of the sampling thread while LIVE */
+	struct sample last;
+	struct probe last_probe;
+	int64_t next_probe_ns, share_since_ns;
+	uint64_t share_since_cpu_ns;
+	char partial_mark[MARK_NAME_MAX + 1];
+	size_t partial_len;
+	bool exited;
+	uint64_t samples, missed, lost;
+	struct lateness lateness;
+
+	_Atomic uint32_t cpu_permille;
+	double cpu_at_start_s; /* main thread */
+	struct ring sample_ring, probe_ring, mark_ring;
+	struct sample samples_buf[SAMPLE_RING];
+	struct probe probes_buf[PROBE_RING];
+	struct mark marks_buf[MARK_RING];
+};
+
+struct sampler {
+	pthread_t thread;
+	char *stack; /* owned: the thread's */
+	clockid_t thread_cpu_clock;
+	int64_t period_ns;
+	_Atomic uint32_t live; /* number of targets not yet released */
+	_Atomic uint32_t bell; /* a futex, rung at each change of live and quit; the thread sleeps on it while live is 0 */
+	_Atomic bool quit;
+	_Atomic int scheduling; /* -1 until known, else the policy */
+	_Atomic(struct sampler_slot *) slots[SAMPLER_TARGETS_MAX];
+};
+
+/* ---- the sampling thread: from here to the next line of this kind nothing allocates, locks or prints ---------------------------- */
+
+static bool ring_push(struct ring *r, uint32_t size, uint32_t *ret_at)
+{
+	uint32_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
+
+	if (head - atomic_load_explicit(&r->tail, memory_order_acquire) == size)
+		return false;
+	*ret_at = head & (size - 1);
+	return true;
+}
+
+static void ring_publish(struct ring *r)
+{
+	atomic_fetch_add_explicit(&r->head, 1, memory_order_release);
+}
+
+static void store_sample(struct sampler_slot *s, const struct sample *now)
+{
+	uint32_t at;
+
+	if (!ring_push(&s->sample_ring, SAMPLE_RING, &at)) {
+		s->lost++;
+		return;
+	}
+	s->samples_buf[at] = *now;
+	ring_publish(&s->sample_ring);
+	s->last = *now;
+}
+
+static void store_mark(struct sampler_slot *s, int64_t t_ns)
+{
+	uint32_t at;
+	struct mark m = { .t_ns = t_ns, .by = 'p' };
+
+	memcpy(m.name, s->partial_mark, s->partial_len);
+	s->partial_len = 0;
+	if (!m.name[0])
+		return;
+	if (!ring_push(&s->mark_ring, MARK_RING, &at)) {
+		s->lost++;
+		return;
+	}
+	s->marks_buf[at] = m;
+	ring_publish(&s->mark_ring);
+}
+
+/* Marks are read here and not in the control loop, so that they are as exact as the samples beside them. */
+static void read_marks(struct sampler_slot *s, int64_t t_ns)
+{
+	char text[512];
+	ssize_t n = s->mark_fd < 0 ? -1 : read(s->mark_fd, text, sizeof(text));
+
+	if (n == 0)
+		s->mark_fd = -1; /* the program closed its end: no more marks */
+	for (ssize_t i = 0; i < n; i++) {
+		char c = text[i];
+
+		if (c == '\n')
+			store_mark(s, t_ns);
+		else if (s->partial_len < MARK_NAME_MAX)
+			s->partial_mark[s->partial_len++] = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ? c : '-';
+	}
+}
+
+static void take_fast_probe(struct sampler_slot *s, int64_t t_ns)
+{
+	struct probe p;
+	uint32_t at;
+
+	target_read_fast(&s->files, &p);
+	p.t_ns = t_ns;
+	if (p.threads == MISSING)
+		return; /* it has exited */
+	if (p.cpu_ns != MISSING && t_ns - s->share_since_ns >= CPU_SHARE_NS) {
+		uint64_t used = p.cpu_ns - s->share_since_cpu_ns;
+
+		atomic_store_explicit(&s->cpu_permille, (uint32_t)(used * 1000 / (uint64_t)(t_ns - s->share_since_ns)),
+				      memory_order_relaxed);
+		s->share_since_ns = t_ns;
+		s->share_since_cpu_ns = p.cpu_ns;
+	}
+
+	struct probe *l = &s->last_probe;
+	bool same = p.threads == l->threads && p.hwm_bytes == l->hwm_bytes && p.inactive_file_bytes == l->inactive_file_bytes &&
+		    p.working_set_bytes == l->working_set_bytes && p.cpu_ns - l->cpu_ns < NS_PER_MS;
+	if (same && t_ns - l->t_ns < KEEP_ALIVE_NS)
+		return;
+	if (!ring_push(&s->probe_ring, PROBE_RING, &at)) {
+		s->lost++;
+		return;
+	}
+	s->probes_buf[at] = p;
+	ring_publish(&s->probe_ring);
+	*l = p;
+}
+
+static void visit(struct sampler_slot *s, uint64_t lateness_ns, uint64_t missed)
+{
+	struct sample now;
+
+	s->missed += missed;
+	lateness_add(&s->lateness, lateness_ns);
+	now.t_ns = clock_now(s->clock);
+	if (!s->exited) {
+		s->exited = !target_read_sample(&s->files, &now);
+		s->samples += !s->exited;
+	}
+	if (!s->exited && (now.rss_bytes != s->last.rss_bytes || now.usage_bytes != s->last.usage_bytes ||
+			   now.t_ns - s->last.t_ns >= KEEP_ALIVE_NS))
+		store_sample(s, &now);
+	read_marks(s, now.t_ns);
+	if (!s->exited && now.t_ns >= s->next_probe_ns) {
+		take_fast_probe(s, now.t_ns);
+		s->next_probe_ns = now.t_ns + FAST_PROBE_NS;
+	}
+}
+
+/* Sleeps until the next multiple of the period; whole periods that have passed meanwhile are missed, never caught up. */
+static int64_t next_tick(int64_t deadline, int64_t period, uint64_t *ret_lateness, uint64_t *ret_missed)
+{
+	struct timespec until = { deadline / NS_PER_S, deadline % NS_PER_S };
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+		;
+	int64_t late = clock_monotonic_ns() - deadline;
+
+	*ret_lateness = late > 0 ? (uint64_t)late : 0;
+	*ret_missed = *ret_lateness / (uint64_t)period;
+	return deadline + (int64_t)*ret_missed * period;
+}
+
+static void tick_all(struct sampler *s, uint64_t lateness, uint64_t missed)
+{
+	for (size_t i = 0; i < SAMPLER_TARGETS_MAX; i++) {
+		struct sampler_slot *slot = atomic_load_explicit(&s->slots[i], memory_order_acquire);
+		int state = slot ? atomic_load_explicit(&slot->state, memory_order_acquire) : SLOT_FREE;
+
+		if (state == SLOT_LIVE) {
+			visit(slot, lateness, missed);
+		} else if (state == SLOT_STOPPING) {
+			read_marks(slot, clock_now(slot->clock));
+			/* Out of the table first: once STOPPED is seen, the slot may be freed. */
+			atomic_store_explicit(&s->slots[i], NULL, memory_order_release);
+			atomic_store_explicit(&slot->state, SLOT_STOPPED, memory_order_release);
+		}
+	}
+}
+
+static void *sampling_thread(void *arg)
+{
+	struct sampler *s = arg;
+	struct sched_param p = { .sched_priority = SAMPLER_PRIORITY };
+	int policy = SCHED_FIFO | SCHED_RESET_ON_FORK;
+
+	if (sched_setscheduler(0, policy, &p) < 0)
+		policy = SCHED_OTHER;
+	(void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+	(void)prctl(PR_SET_NAME, "sampler", 0UL, 0UL, 0UL);
+	atomic_store(&s->scheduling, policy & ~SCHED_RESET_ON_FORK);
+
+	while (!atomic_load(&s->quit)) {
+		uint32_t rung = atomic_load(&s->bell);
+
+		if (atomic_load(&s->live) == 0 && !atomic_load(&s->quit)) {
+			(void)syscall(SYS_futex, &s->bell, FUTEX_WAIT_PRIVATE, rung, NULL, NULL, 0);
+			continue;
+		}
+
+		int64_t deadline = clock_monotonic_ns();
+
+		while (atomic_load_explicit(&s->live, memory_order_relaxed) > 0) {
+			uint64_t lateness, missed;
+
+			deadline = next_tick(deadline + s->period_ns, s->period_ns, &lateness, &missed);
+			tick_all(s, lateness, missed);
+		}
+	}
+	return NULL;
+}
+
+/* ---- the main thread --------------------------------------------------------------------------------------------------------------- */
+
+/* Memory that the sampling thread can use without ever faulting. A fault would make it wait for the mmap lock, which the main
+ * thread holds while it forks, and may hold for tens of ms when a busy machine takes the CPU from it. So: written once, locked
+ * where the process may, and not copied at a fork, which would leave every page write-protected. (A child sees zeros in its
+ * place: MADV_DONTFORK would leave a hole there, and glibc's fork() touches the descriptor of each thread, which lies on its stack.) */
+static void *unfaulting_alloc(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	(void)madvise(p, size, MADV_WIPEONFORK);
+	(void)mlock(p, size);
+	memset(p, 0, size);
+	return p;
+}
+
+static void unfaulting_free(void *p, size_t size)
+{
+	if (p)
+		(void)munmap(p, size);
+}
+
+static int start_thread(struct sampler *s)
+{
+	pthread_attr_t attr;
+	int r = pthread_attr_init(&attr);
+
+	if (r == 0)
+		r = pthread_attr_setstack(&attr, s->stack, STACK_BYTES);
+	if (r == 0)
+		r = pthread_create(&s->thread, &attr, sampling_thread, s);
+	(void)pthread_attr_destroy(&attr);
+	return r;
+}
+
+static void ring_bell(struct sampler *s)
+{
+	atomic_fetch_add(&s->bell, 1);
+	(void)syscall(SYS_futex, &s->bell, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+int sampler_start(struct sampler **ret, unsigned rate_hz, struct err *err)
+{
+	const struct timespec pause = { 0, NS_PER_MS / 10 };
+
+	if (rate_hz < 1 || rate_hz > SAMPLER_RATE_MAX)
+		return err_usage(err, "a sampling rate of %u Hz is out of range: 1 to %d", rate_hz, SAMPLER_RATE_MAX);
+
+	struct sampler *s = unfaulting_alloc(sizeof(*s));
+
+	if (s)
+		s->stack = unfaulting_alloc(STACK_BYTES);
+	if (!s || !s->stack) {
+		unfaulting_free(s, sizeof(*s));
+		return err_set(err, ENOMEM, "cannot start the sampling thread");
+	}
+	s->period_ns = NS_PER_S / rate_hz;
+	atomic_init(&s->scheduling, -1);
+	int r = start_thread(s);
+	if (r != 0) {
+		unfaulting_free(s->stack, STACK_BYTES);
+		unfaulting_free(s, sizeof(*s));
+		return err_set(err, r, "cannot start the sampling thread");
+	}
+	(void)pthread_getcpuclockid(s->thread, &s->thread_cpu_clock);
+	while (atomic_load(&s->scheduling) < 0)
+		(void)nanosleep(&pause, NULL);
+	*ret = s;
+	return 0;
+}
+
+const char *sampler_scheduling(const struct sampler *s)
+{
+	return atomic_load(&s->scheduling) == SCHED_FIFO ? "fifo" : "other";
+}
+
+struct sampler *sampler_free(struct sampler *s)
+{
+	if (!s)
+		return NULL;
+	atomic_store(&s->quit, true);
+	ring_bell(s);
+	(void)pthread_join(s->thread, NULL);
+	unfaulting_free(s->stack, STACK_BYTES);
+	unfaulting_free(s, sizeof(*s));
+	return NULL;
+}
+
+static double thread_cpu_s(const struct sampler *s)
+{
+	struct timespec t = { 0, 0 };
+
+	(void)clock_gettime(s->thread_cpu_clock, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+int sampler_add(struct sampler *s, pid_t pid, const struct memcg *memcg, int mark_fd, const struct clock *clock,
+		struct sampler_slot **ret, struct err *err)
+{
+	size_t at = 0;
+
+	while (at < SAMPLER_TARGETS_MAX && atomic_load_explicit(&s->slots[at], memory_order_relaxed))
+		at++;
+	if (at == SAMPLER_TARGETS_MAX)
+		return err_set(err, 0, "more than %d targets at once", SAMPLER_TARGETS_MAX);
+
+	struct sampler_slot *slot = unfaulting_alloc(sizeof(*slot));
+	if (!slot)
+		return err_set(err, ENOMEM, "cannot sample process %d", (int)pid);
+	int r = target_files_open(&slot->files, pid, memcg, err);
+
+	if (r < 0) {
+		unfaulting_free(slot, sizeof(*slot));
+		return r;
+	}
+	slot->sampler = s;
+	slot->clock = clock;
+	slot->mark_fd = -1;
+	slot->last = (struct sample){ .t_ns = INT64_MIN / 2 };
+	slot->last_probe = (struct probe){ .t_ns = INT64_MIN / 2 };
+	slot->cpu_at_start_s = thread_cpu_s(s);
+	/* The first look is taken here, before the thread knows the slot: a program that exits within a tick is seen at all. */
+	visit(slot, 0, 0);
+	slot->mark_fd = mark_fd;
+	slot->lateness = (struct lateness){ 0 };
+	atomic_init(&slot->state, SLOT_LIVE);
+	atomic_store_explicit(&s->slots[at], slot, memory_order_release);
+	atomic_fetch_add(&s->live, 1);
+	ring_bell(s);
+	*ret = slot;
+	return 0;
+}
+
+#define DRAIN(ring_, buf_, size_, sink_)                                                          \
+	do {                                                                                      \
+		struct ring *r_ = (ring_);                                                        \
+		uint32_t tail_ = atomic_load_explicit(&r_->tail, memory_order_relaxed);           \
+		uint32_t head_ = atomic_load_explicit(&r_->head, memory_order_acquire);           \
+		for (; tail_ != head_; tail_++) {                                                 \
+			(sink_)(sink->arg, &(buf_)[tail_ & ((size_) - 1)]);                       \
+			atomic_store_explicit(&r_->tail, tail_ + 1, memory_order_release);        \
+		}                                                                                 \
+	} while (0)
+
+void sampler_drain(struct sampler_slot *slot, const struct sampler_sink *sink)
+{
+	DRAIN(&slot->sample_ring, slot->samples_buf, SAMPLE_RING, sink->sample);
+	DRAIN(&slot->probe_ring, slot->probes_buf, PROBE_RING, sink->probe);
+	DRAIN(&slot->mark_ring, slot->marks_buf, MARK_RING, sink->mark);
+}
+
+double sampler_cpu_share(const struct sampler_slot *slot)
+{
+	return atomic_load_explicit(&slot->cpu_permille, memory_order_relaxed) / 1000.0;
+}
+
+void sampler_stop(struct sampler_slot *slot, struct sampling_stats *ret)
+{
+	const struct timespec pause = { 0, NS_PER_MS / 5 };
+
+	atomic_store_explicit(&slot->state, SLOT_STOPPING, memory_order_release);
+	while (atomic_load_explicit(&slot->state, memory_order_acquire) != SLOT_STOPPED)
+		(void)nanosleep(&pause, NULL);
+	*ret = (struct sampling_stats){
+		.samples = slot->samples,
+		.missed = slot->missed,
+		.lost = slot->lost,
+		.lateness_p50_us = (double)lateness_quantile(&slot->lateness, 0.5) / 1e3,
+		.lateness_p99_us = (double)lateness_quantile(&slot->lateness, 0.99) / 1e3,
+		.lateness_max_us = (double)slot->lateness.max_ns / 1e3,
+		.cpu_s = thread_cpu_s(slot->sampler) - slot->cpu_at_start_s,
+	};
+}
+
+void sampler_release(struct sampler_slot *slot)
+{
+	struct sampler *s = slot->sampler;
+
+	atomic_fetch_sub(&s->live, 1);
+	target_files_close(&slot->files);
+	unfaulting_free(slot, sizeof(*slot));
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sampler.h - reads the memory of all live targets at a fixed rate, and their marks.
+ *
+ * One thread serves every target in one wake-up: the wake-up costs 20 times what the reads cost, so targets are cheap and
+ * rate is not. It sleeps until absolute deadlines; it never allocates, locks, prints or touches a file by name. A tick that
+ * came late is recorded at the time at which it was taken; one that was missed altogether is counted, and so is a value that
+ * found its ring full. Where the process may, it runs SCHED_FIFO with its memory locked; what was achieved is told.
+ *
+ * Threads: all functions are the main thread's. Rings between the two threads have one writer and one reader each.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "record/series.h"
+#include "run/clock.h"
+
+struct err;
+struct memcg;
+struct sampler;
+struct sampler_slot; /* one live target */
+
+#define SAMPLER_RATE_MAX 20000
+#define SAMPLER_TARGETS_MAX 256
+
+/* Starts the thread. rate_hz: 1 to SAMPLER_RATE_MAX. */
+int sampler_start(struct sampler **ret, unsigned rate_hz, struct err *err);
+/* "fifo" or "other", as the kernel granted. Static. */
+const char *sampler_scheduling(const struct sampler *s);
+/* Stops the thread. No target may be left. NULL-safe; returns NULL. */
+struct sampler *sampler_free(struct sampler *s);
+
+/* Samples pid from the next tick on. Every file is opened here and kept, so a reused pid is never read. memcg: NULL for none.
+ * mark_fd: the reading end of the target's mark pipe (non-blocking), or -1; it stays the caller's. clock: started. */
+int sampler_add(struct sampler *s, pid_t pid, const struct memcg *memcg, int mark_fd, const struct clock *clock,
+		struct sampler_slot **ret, struct err *err);
+
+struct sampler_sink {
+	void (*sample)(void *arg, const struct sample *s);
+	void (*probe)(void *arg, const struct probe *p); /* fast ones */
+	void (*mark)(void *arg, const struct mark *m);
+	void *arg;
+};
+/* Hands over what came in since the last call, in order of time within each kind. */
+void sampler_drain(struct sampler_slot *slot, const struct sampler_sink *sink);
+/* CPU time of the target over the last 100 ms or so, as a share of one CPU; 0 before the first reading. */
+double sampler_cpu_share(const struct sampler_slot *slot);
+
+struct sampling_stats {
+	uint64_t samples; /* ticks taken, whether stored or not */
+	uint64_t missed;  /* ticks whose whole period had passed when the thread woke */
+	uint64_t lost;    /* values that found the ring full */
+	double lateness_p50_us, lateness_p99_us, lateness_max_us; /* of the wake-ups while this target lived; within 6 % */
+	double cpu_s; /* of the sampling thread while this target lived; shared by all that lived then */
+};
+/* Ends sampling: no tick touches the target afterwards. Drain once more, then sampler_release(). */
+void sampler_stop(struct sampler_slot *slot, struct sampling_stats *ret);
+void sampler_release(struct sampler_slot *slot);

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "run/cgroup.h"
+
+enum step { STEP_SESSION, STEP_CGROUP, STEP_FDS, STEP_CWD, STEP_EXEC };
+
+struct failure {
+	enum step step;
+	int errnum;
+};
+
+static _Noreturn void fail(int report_fd, enum step step)
+{
+	struct failure f = { step, errno };
+
+	(void)!write(report_fd, &f, sizeof(f));
+	_exit(127);
+}
+
+/* Only async-signal-safe calls from here to exec: the sampling thread may hold any lock of the C library. */
+static _Noreturn void child(const struct spawn *s, pid_t parent, int enter_fd, int report_fd)
+{
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent || setsid() < 0)
+		fail(report_fd, STEP_SESSION);
+	if (enter_fd >= 0 && write(enter_fd, "0", 1) != 1)
+		fail(report_fd, STEP_CGROUP);
+
+	int adj = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	if (adj >= 0)
+		(void)!write(adj, "500", 3);
+
+	/* The sources may lie at the numbers they go to: lift them out of the way first. */
+	int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int report = fcntl(report_fd, F_DUPFD_CLOEXEC, 16);
+	int mark = fcntl(s->mark_fd, F_DUPFD_CLOEXEC, 16);
+	int out = fcntl(s->stdout_fd, F_DUPFD_CLOEXEC, 16);
+	int errfd = fcntl(s->stderr_fd, F_DUPFD_CLOEXEC, 16);
+	if (in < 0 || report < 0 || mark < 0 || out < 0 || errfd < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(errfd, 2) < 0 ||
+	    dup2(mark, SPAWN_MARK_FD) < 0)
+		fail(report_fd, STEP_FDS);
+	if (s->cwd && chdir(s->cwd) < 0)
+		fail(report, STEP_CWD);
+	for (int sig = 1; sig < NSIG; sig++)
+		(void)sigaction(sig, &dfl, NULL);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	execve(s->argv[0], (char *const *)s->argv, (char *const *)s->envp);
+	fail(report, STEP_EXEC);
+}
+
+/* 0 in the child, the pid in the parent, -1 on failure. *ret_inside: the child is in its cgroup already. */
+static pid_t start(const struct spawn *s, int *ret_pidfd, bool *ret_inside)
+{
+	*ret_inside = false;
+	if (s->memcg && memcg_version(s->memcg) == 2) {
+		struct clone_args args = {
+			.flags = CLONE_INTO_CGROUP | CLONE_PIDFD,
+			.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
+			.exit_signal = SIGCHLD,
+			.cgroup = (uint64_t)memcg_enter_fd(s->memcg),
+		};
+		pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+
+		/* A seccomp filter of a container may refuse clone3. */
+		if (pid >= 0 || (errno != ENOSYS && errno != E2BIG && errno != EPERM)) {
+			*ret_inside = true;
+			return pid;
+		}
+	}
+	return fork();
+}
+
+static int explain(const struct spawn *s, const struct failure *f, struct err *err)
+{
+	switch (f->step) {
+	case STEP_SESSION:
+		return err_set(err, f->errnum, "cannot start a session for %s", s->argv[0]);
+	case STEP_CGROUP:
+		return err_set(err, f->errnum, "cannot put %s into its cgroup", s->argv[0]);
+	case STEP_FDS:
+		return err_set(err, f->errnum, "cannot set up the descriptors of %s", s->argv[0]);
+	case STEP_CWD:
+		return err_set(err, f->errnum, "cannot enter %s", s->cwd);
+	case STEP_EXEC:
+		return err_set(err, f->errnum, "cannot run %s", s->argv[0]);
+	}
+	return err_set(err, f->errnum, "cannot start %s", s->argv[0]);
+}
+
+int spawn(const struct spawn *s, struct child *ret, struct err *err)
+{
+	int report[2], pidfd = -1, procs_fd = -1;
+	bool inside;
+	pid_t parent = getpid();
+
+	if (pipe2(report, O_CLOEXEC) < 0)
+		return err_set(err, errno, "cannot make a pipe");
+	if (s->memcg && memcg_version(s->memcg) == 1)
+		procs_fd = memcg_enter_fd(s->memcg);
+	else if (s->memcg)
+		procs_fd = openat(memcg_enter_fd(s->memcg), "cgroup.procs", O_WRONLY | O_CLOEXEC);
+
+	pid_t pid = start(s, &pidfd, &inside);
+	if (pid == 0) {
+		(void)close(report[0]);
+		child(s, parent, inside ? -1 : procs_fd, report[1]);
+	}
+	int errnum = errno;
+	(void)close(report[1]);
+	if (s->memcg && memcg_version(s->memcg) == 2 && procs_fd >= 0)
+		(void)close(procs_fd);
+	if (pid < 0) {
+		(void)close(report[0]);
+		return err_set(err, errnum, "cannot start a process for %s", s->argv[0]);
+	}
+
+	/* The pipe closes at exec. */
+	struct failure f;
+	ssize_t n;
+	while ((n = read(report[0], &f, sizeof(f))) < 0 && errno == EINTR)
+		;
+	(void)close(report[0]);
+	if (n == 0 && pidfd < 0 && (pidfd = (int)syscall(SYS_pidfd_open, pid, 0)) < 0) {
+		n = sizeof(f);
+		f = (struct failure){ STEP_SESSION, errno };
+	}
+	if (n != 0) {
+		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, 0);
+		if (pidfd >= 0)
+			(void)close(pidfd);
+		return explain(s, &f, err);
+	}
+	*ret = (struct child){ pid, pidfd };
+	return 0;
+}

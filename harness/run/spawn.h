@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * spawn.h - starts a target inside its cgroup, before its first instruction.
+ *
+ * v2: clone3(CLONE_INTO_CGROUP). v1, and v2 where clone3 is forbidden: the child writes "0" to the opened cgroup.procs before
+ * it execs. So no page of the program is charged elsewhere. The child leads a session of its own (a Ctrl-C at the terminal is
+ * the supervisor's to handle), dies with the supervisor (PR_SET_PDEATHSIG), is the first that a machine-wide OOM takes
+ * (oom_score_adj 500), and has default signal dispositions and an empty mask. Main thread only: the death signal is tied to
+ * the thread that spawns.
+ */
+#pragma once
+#include <sys/types.h>
+
+struct err;
+struct memcg;
+
+struct spawn {
+	const char *const *argv; /* argv[0]: a path */
+	const char *const *envp; /* the whole environment */
+	const char *cwd;         /* NULL: unchanged */
+	const struct memcg *memcg; /* NULL: none */
+	int stdout_fd, stderr_fd;
+	int mark_fd; /* becomes fd 3 in the child */
+};
+
+#define SPAWN_MARK_FD 3
+
+struct child {
+	pid_t pid;
+	int pidfd; /* owned by the caller */
+};
+
+/* Returns when the child has executed the program: its memory is the program's own from here. The error tells which step
+ * failed: entering the cgroup, the folder, the program (ENOENT, EACCES, ENOEXEC). */
+int spawn(const struct spawn *s, struct child *ret, struct err *err);

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * supervisor.h - one run's life: its cgroup, its process, its curve, its end.
+ *
+ * A run is a state machine on the supervisor's sd-event loop: observed until it exits, its time is up or it is interrupted;
+ * then SIGTERM, SIGKILL after 2 s, every process of its group killed, the group deleted; then `done` is called once. All that
+ * is measured goes into the record while it happens. Main thread only.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "record/outcome.h"
+#include "record/series.h"
+#include "run/sampler.h"
+
+struct err;
+struct memcg_root;
+struct record;
+struct run;
+
+/* What all runs of a campaign share; borrowed, outlives them. */
+struct run_room {
+	sd_event *event;
+	struct sampler *sampler;
+	struct memcg_root *groups; /* NULL: runs without a cgroup */
+};
+
+struct run_request {
+	const char *name;        /* of the cgroup: unique among living runs; no '/' */
+	const char *const *argv; /* argv[0]: a path */
+	const char *const *envp; /* MEMTIDE_MARK_FD is added */
+	const char *cwd;         /* NULL: unchanged */
+	uint64_t limit_bytes;    /* 0: no limit, still in a group of its own where groups are possible */
+	int64_t for_ns;          /* 0: until it exits, at most timeout_ns */
+	int64_t timeout_ns;
+	struct record *record;   /* borrowed until done */
+};
+
+struct run_result {
+	enum outcome outcome;
+	char *why;         /* owned; NULL: nothing to add */
+	int exit_code;     /* -1: died by a signal */
+	int signal;        /* 0: exited */
+	bool by_program;   /* it ended by itself */
+	double wall_s;     /* real time from exec to the deletion of its group */
+	int64_t end_ns;    /* target's time at which observation ended */
+	struct sampling_stats sampling;
+	struct end_counters end;
+	struct mark *marks; /* owned */
+	size_t n_marks;
+};
+
+/* result: borrowed during the call. run_free() may be called from here. */
+typedef void run_done_fn(struct run *r, const struct run_result *result, void *arg);
+
+/* The request's strings and arrays are needed during the call only. */
+int run_start(const struct run_room *room, const struct run_request *request, run_done_fn *done, void *arg, struct run **ret,
+	      struct err *err);
+/* Ends it now; `done` follows with OUTCOME_INTERRUPTED. */
+void run_interrupt(struct run *r);
+/* It uses a good part of a CPU now, or is too young to tell. */
+bool run_is_busy(const struct run *r);
+/* For the progress line: the last mark ("" before the first) and RSS (MISSING before the first sample). */
+const char *run_phase(const struct run *r);
+uint64_t run_rss_bytes(const struct run *r);
+/* Kills and cleans up what is still there. NULL-safe; returns NULL. */
+struct run *run_free(struct run *r);

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyse/metrics.h"
+#include "base/alloc.h"
+#include "base/units.h"
+#include "record/reader.h"
+
+#define MS NS_PER_MS
+#define MB ((double)MIB)
+
+/* A run: 5 MB at exec, `load` at 100 ms, 800 MB at 400 ms, `loaded`, `dropped` at 1 s, then what `after` says; 11 s long. */
+struct fixture {
+	struct sample samples[64];
+	struct probe probes[64];
+	struct mark marks[8];
+	struct run_series series;
+	struct run_facts facts;
+	json_t *metrics, *missing;
+};
+
+static void sample(struct fixture *f, int64_t t_ms, double mb)
+{
+	f->samples[f->series.n_samples++] = (struct sample){ t_ms * MS, (uint64_t)(mb * MB), MISSING };
+}
+
+static void slow_probe(struct fixture *f, int64_t t_ms, double lazyfree_mb)
+{
+	f->probes[f->series.n_probes++] = (struct probe){ .t_ns = t_ms * MS,
+							  .threads = 5,
+							  .cpu_ns = MISSING,
+							  .hwm_bytes = MISSING,
+							  .inactive_file_bytes = MISSING,
+							  .working_set_bytes = (uint64_t)(8 * MB),
+							  .pss_bytes = MISSING,
+							  .lazyfree_bytes = (uint64_t)(lazyfree_mb * MB),
+							  .thp_bytes = 0,
+							  .swap_bytes = 0 };
+}
+
+static void mark(struct fixture *f, int64_t t_ms, const char *name)
+{
+	struct mark *m = &f->marks[f->series.n_marks++];
+
+	*m = (struct mark){ .t_ns = t_ms * MS, .by = 'p' };
+	strcpy(m->name, name);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+
+	f->series.samples = f->samples;
+	f->series.probes = f->probes;
+	f->series.marks = f->marks;
+	f->facts = (struct run_facts){ .outcome = OUTCOME_OK,
+				       .end_ns = 11 * NS_PER_S,
+				       .end = { MISSING, MISSING, MISSING, MISSING, MISSING, MISSING } };
+	sample(f, 0, 1);
+	sample(f, 2, 5);
+	sample(f, 100, 5);
+	sample(f, 200, 300);
+	sample(f, 400, 800);
+	sample(f, 1000, 800);
+	mark(f, 100, "load");
+	mark(f, 400, "loaded");
+	mark(f, 1000, "dropped");
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	json_decref(f->metrics);
+	json_decref(f->missing);
+	free(f);
+	return 0;
+}
+
+static void compute(struct fixture *f)
+{
+	json_decref(f->metrics);
+	json_decref(f->missing);
+	metrics_compute(&f->series, &f->facts, &f->metrics, &f->missing);
+}
+
+static double value(const struct fixture *f, const char *name)
+{
+	const json_t *v = json_object_get(f->metrics, name);
+
+	if (!json_is_number(v))
+		fail_msg("%s is missing: %s", name, json_string_value(json_object_get(f->missing, name)));
+	assert_null(json_object_get(f->missing, name));
+	return json_number_value(v);
+}
+
+static void assert_about(double have, double want)
+{
+	if (have < want - 1e-6 || have > want + 1e-6)
+		fail_msg("%.9g instead of %.9g", have, want);
+}
+
+static void assert_why(const struct fixture *f, const char *name, const char *why)
+{
+	assert_null(json_object_get(f->metrics, name));
+	assert_non_null(json_object_get(f->missing, name));
+	assert_string_equal(json_string_value(json_object_get(f->missing, name)), why);
+}
+
+static void test_released(void **state)
+{
+	struct fixture *f = *state;
+
+	sample(f, 1050, 700);
+	sample(f, 1100, 84.5);
+	sample(f, 1110, 20);
+	slow_probe(f, 9000, 0);
+	compute(f);
+	assert_about(value(f, "peak_rss_bytes"), 800 * MB);
+	assert_about(value(f, "baseline_rss_bytes"), 5 * MB);
+	assert_about(value(f, "settled_rss_bytes"), 20 * MB);
+	assert_about(value(f, "first_fall_s"), 0.05);
+	assert_about(value(f, "release_s"), 0.1);
+	assert_about(value(f, "released_share"), 780.0 / 795);
+	assert_string_equal(mechanism_of(f->metrics), "released");
+
+	/* RSS at the bound counts: 5 + 79.5 MB. One page more does not. */
+	f->samples[7].rss_bytes += 4096;
+	compute(f);
+	assert_about(value(f, "release_s"), 0.11);
+}
+
+static void test_lazyfree_is_held(void **state)
+{
+	struct fixture *f = *state;
+
+	slow_probe(f, 1000, 0);
+	slow_probe(f, 1200, 790);
+	/* A fast probe tells nothing about LazyFree. */
+	slow_probe(f, 10500, 0);
+	f->probes[2].lazyfree_bytes = MISSING;
+	compute(f);
+	assert_about(value(f, "settled_rss_bytes"), 800 * MB);
+	assert_about(value(f, "lazyfree_settled_bytes"), 790 * MB);
+	assert_about(value(f, "working_set_settled_bytes"), 8 * MB);
+	assert_about(value(f, "thp_settled_bytes"), 0);
+	assert_about(value(f, "threads_settled"), 5);
+	assert_about(value(f, "released_share"), 0);
+	assert_why(f, "first_fall_s", "RSS never fell below 95 % of its peak within 10.0 s");
+	assert_why(f, "release_s", "RSS never fell to its baseline and 10 % of what came on top within 10.0 s");
+	assert_string_equal(mechanism_of(f->metrics), "lazyfree");
+}
+
+static void test_held(void **state)
+{
+	struct fixture *f = *state;
+
+	slow_probe(f, 1200, 10);
+	compute(f);
+	assert_string_equal(mechanism_of(f->metrics), "unknown");
+}
+
+static void test_peak_between_samples(void **state)
+{
+	struct fixture *f = *state;
+
+	f->facts.end.hwm_bytes = 900 * MIB;
+	compute(f);
+	assert_about(value(f, "peak_rss_bytes"), 900 * MB);
+	slow_probe(f, 500, 0);
+	f->probes[0].hwm_bytes = 950 * MIB;
+	compute(f);
+	assert_about(value(f, "peak_rss_bytes"), 950 * MB);
+	f->series.n_samples = f->series.n_probes = 0;
+	f->facts.end.hwm_bytes = MISSING;
+	compute(f);
+	assert_why(f, "peak_rss_bytes", "RSS was never read");
+	assert_why(f, "released_share", "no peak");
+}
+
+static void test_still_moving(void **state)
+{
+	struct fixture *f = *state;
+
+	/* The last tenth begins at 9.9 s, where 800 MB still hold. */
+	sample(f, 10000, 784);
+	compute(f);
+	assert_about(value(f, "settled_rss_bytes"), 784 * MB);
+	f->samples[6].rss_bytes = 783 * MIB;
+	compute(f);
+	assert_why(f, "settled_rss_bytes", "still moving at the end: by 2.1 % of the peak in the last tenth of the run");
+	assert_why(f, "released_share", "still moving at the end: by 2.1 % of the peak in the last tenth of the run");
+}
+
+static void test_run_cut_short(void **state)
+{
+	struct fixture *f = *state;
+
+	slow_probe(f, 1200, 10);
+	f->facts.outcome = OUTCOME_OOM_CGROUP;
+	compute(f);
+	assert_why(f, "settled_rss_bytes", "the run did not end as planned (outcome oom-cgroup)");
+	assert_why(f, "lazyfree_settled_bytes", "the run did not end as planned (outcome oom-cgroup)");
+	assert_about(value(f, "peak_rss_bytes"), 800 * MB);
+	assert_about(value(f, "threads_peak"), 5);
+	assert_string_equal(mechanism_of(f->metrics), "unknown");
+}
+
+static void test_baseline_is_weighed_by_time(void **state)
+{
+	struct fixture *f = *state;
+
+	/* 1 MB for 2 ms, 5 MB for 98 ms: most rows say otherwise. */
+	for (int i = 0; i < 5; i++)
+		f->samples[i] = (struct sample){ i == 4 ? 2 * MS : i * MS / 2, (uint64_t)(i == 4 ? 5 * MB : i * 1000), MISSING };
+	compute(f);
+	assert_about(value(f, "baseline_rss_bytes"), 5 * MB);
+	f->marks[0].t_ns = 49 * MS;
+	compute(f);
+	assert_why(f, "baseline_rss_bytes", "the first mark (load) came 49 ms after exec; 50 ms are needed");
+	assert_why(f, "release_s", "no baseline to fall to");
+	f->series.n_marks = 0;
+	compute(f);
+	assert_why(f, "baseline_rss_bytes", "no mark, so nothing tells where the load begins");
+	assert_why(f, "first_fall_s", "no mark dropped");
+	assert_why(f, "released_share", "no baseline");
+}
+
+static void test_levels(void **state)
+{
+	struct fixture *f = *state;
+	json_int_t bytes;
+	double from, to;
+
+	sample(f, 6000, 20);
+	compute(f);
+
+	json_t *levels = json_object_get(f->metrics, "levels");
+	assert_int_equal(json_array_size(levels), 2);
+	assert_int_equal(json_unpack(json_array_get(levels, 1), "[F, F, I]", &from, &to, &bytes), 0);
+	assert_about(from, 6);
+	assert_about(to, 11);
+	assert_int_equal(bytes, 20 * MIB);
+	f->facts.end_ns = 4 * NS_PER_S;
+	compute(f);
+	assert_why(f, "levels", "the run is shorter than a level has to be (5 s)");
+}
+
+static void test_slope(void **state)
+{
+	struct fixture *f = *state;
+
+	f->series.n_samples = 0;
+	for (int i = 0; i < 40; i++)
+		sample(f, i * 100, i < 1 ? 0 : 10 * i);
+	f->marks[1].t_ns = f->marks[2].t_ns = 3900 * MS;
+	compute(f);
+	assert_true(value(f, "slope_bytes_per_s") > 98 * MB && value(f, "slope_bytes_per_s") < 102 * MB);
+
+	json_t *interval = json_object_get(f->metrics, "slope_interval_bytes_per_s");
+	assert_int_equal(json_array_size(interval), 2);
+	assert_true(json_number_value(json_array_get(interval, 0)) <= value(f, "slope_bytes_per_s"));
+	assert_true(json_number_value(json_array_get(interval, 1)) >= value(f, "slope_bytes_per_s"));
+	f->marks[1].t_ns = 105 * MS;
+	compute(f);
+	assert_why(f, "slope_bytes_per_s", "the phase load is too short for a slope");
+}
+
+static void test_counters(void **state)
+{
+	struct fixture *f = *state;
+
+	compute(f);
+	assert_why(f, "memcg_peak_bytes", "no cgroup, or a kernel that does not tell (v2 before Linux 5.19)");
+	assert_why(f, "cpu_s", "could not be read");
+	assert_why(f, "threads_peak", "no probe");
+	assert_why(f, "lazyfree_settled_bytes", "no slow probe");
+	f->facts.end = (struct end_counters){ 123, 0, 456, 0, 1500 * MS, MISSING };
+	compute(f);
+	assert_about(value(f, "memcg_peak_bytes"), 123);
+	assert_about(value(f, "oom_kills"), 0);
+	assert_about(value(f, "minor_faults"), 456);
+	assert_about(value(f, "major_faults"), 0);
+	assert_about(value(f, "cpu_s"), 1.5);
+}
+
+static void test_nothing_at_all(void **state)
+{
+	struct fixture *f = *state;
+
+	memset(&f->series, 0, sizeof(f->series));
+	f->facts.end_ns = 0;
+	compute(f);
+	assert_int_equal(json_object_size(f->metrics), 0);
+	assert_int_equal(json_object_size(f->missing), 18);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_released, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lazyfree_is_held, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_held, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_peak_between_samples, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_still_moving, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_run_cut_short, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_baseline_is_weighed_by_time, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_levels, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_slope, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_counters, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nothing_at_all, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

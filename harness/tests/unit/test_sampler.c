@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The real sampling thread, on this very process: what it stores, how marks arrive, and that targets come and go while it runs
+ * (the case that the thread sanitizer looks at).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/units.h"
+#include "run/sampler.h"
+#include "run/selftest.h"
+
+struct seen {
+	size_t samples, probes, marks;
+	struct sample last;
+	struct probe last_probe;
+	uint64_t max_rss_bytes;
+	struct mark mark[8];
+	bool backwards;
+};
+
+static void on_sample(void *arg, const struct sample *s)
+{
+	struct seen *seen = arg;
+
+	seen->backwards |= seen->samples > 0 && s->t_ns < seen->last.t_ns;
+	seen->last = *s;
+	seen->samples++;
+	if (s->rss_bytes > seen->max_rss_bytes)
+		seen->max_rss_bytes = s->rss_bytes;
+}
+
+static void on_probe(void *arg, const struct probe *p)
+{
+	struct seen *seen = arg;
+
+	seen->last_probe = *p;
+	seen->probes++;
+}
+
+static void on_mark(void *arg, const struct mark *m)
+{
+	struct seen *seen = arg;
+
+	if (seen->marks < 8)
+		seen->mark[seen->marks] = *m;
+	seen->marks++;
+}
+
+static void wait_ms(long ms)
+{
+	struct timespec t = { ms / 1000, ms % 1000 * NS_PER_MS };
+
+	while (nanosleep(&t, &t) < 0)
+		;
+}
+
+static void drain(struct sampler_slot *slot, struct seen *seen)
+{
+	const struct sampler_sink sink = { on_sample, on_probe, on_mark, seen };
+
+	sampler_drain(slot, &sink);
+}
+
+static void memory_and_marks_arrive(void **state)
+{
+	struct sampler *s = NULL;
+	struct sampler_slot *slot = NULL;
+	struct sampling_stats stats;
+	struct clock clock;
+	struct seen seen = { 0 };
+	int p[2];
+	const size_t size = 32 * MIB;
+	static const char marks[] = "loaded\nBad Name!\na-name-that-is-longer-than-thirty-one-characters\n\ndro";
+
+	(void)state;
+	assert_int_equal(pipe2(p, O_CLOEXEC | O_NONBLOCK), 0);
+	assert_int_equal(sampler_start(&s, 1000, NULL), 0);
+	clock_start(&clock);
+	assert_int_equal(sampler_add(s, getpid(), NULL, p[0], &clock, &slot, NULL), 0);
+	wait_ms(30);
+	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(memory != MAP_FAILED);
+	memset(memory, 1, size);
+	assert_int_equal(write(p[1], marks, strlen(marks)), (ssize_t)strlen(marks));
+	wait_ms(50);
+	drain(slot, &seen);
+	uint64_t before = seen.last.rss_bytes;
+	assert_int_equal(seen.marks, 3);
+	assert_string_equal(seen.mark[0].name, "loaded");
+	assert_string_equal(seen.mark[1].name, "-ad--ame-");
+	assert_string_equal(seen.mark[2].name, "a-name-that-is-longer-than-thir");
+	assert_true(seen.mark[0].t_ns > 30 * NS_PER_MS);
+
+	assert_int_equal(munmap(memory, size), 0);
+	assert_int_equal(write(p[1], "pped\n", 5), 5);
+	(void)close(p[1]);
+	wait_ms(50);
+	sampler_stop(slot, &stats);
+	drain(slot, &seen);
+	assert_int_equal(seen.marks, 4);
+	assert_string_equal(seen.mark[3].name, "dropped");
+	assert_true(before - seen.last.rss_bytes > size - size / 8); /* sanitizers keep memory of their own */
+	assert_true(seen.last_probe.hwm_bytes >= seen.max_rss_bytes - MIB);
+	assert_true(seen.last_probe.threads >= 2);
+	assert_true(seen.last_probe.pss_bytes == MISSING);
+	assert_true(seen.last.usage_bytes == MISSING);
+	assert_false(seen.backwards);
+	assert_int_equal(stats.lost, 0);
+	assert_true(stats.samples + stats.missed >= 120);
+	assert_true(stats.lateness_p50_us <= stats.lateness_p99_us && stats.lateness_p99_us <= stats.lateness_max_us);
+
+	struct seen after = { 0 };
+	wait_ms(10);
+	drain(slot, &after);
+	assert_int_equal(after.samples + after.probes + after.marks, 0);
+	sampler_release(slot);
+	(void)close(p[0]);
+	assert_null(sampler_free(s));
+}
+
+static void targets_come_and_go(void **state)
+{
+	struct sampler *s = NULL;
+	struct clock clock;
+
+	(void)state;
+	assert_int_equal(sampler_start(&s, 5000, NULL), 0);
+	clock_start(&clock);
+	for (int round = 0; round < 20; round++) {
+		struct sampler_slot *slots[4];
+		pid_t pids[4];
+		struct seen seen = { 0 };
+
+		for (int i = 0; i < 4; i++) {
+			pids[i] = fork();
+			if (pids[i] == 0) {
+				wait_ms(30 + i);
+				_exit(0);
+			}
+			assert_int_equal(sampler_add(s, pids[i], NULL, -1, &clock, &slots[i], NULL), 0);
+		}
+		for (int i = 0; i < 4; i++)
+			assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
+		for (int i = 0; i < 4; i++) {
+			struct sampling_stats stats;
+
+			sampler_stop(slots[i], &stats);
+			drain(slots[i], &seen);
+			sampler_release(slots[i]);
+		}
+		assert_true(seen.samples >= 4); /* each was seen at least once */
+		assert_true(seen.last.rss_bytes > 0);
+	}
+	sampler_free(s);
+}
+
+static void starting_and_stopping_never_hangs(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 200; i++) {
+		struct sampler *s = NULL;
+
+		assert_int_equal(sampler_start(&s, 1000, NULL), 0);
+		sampler_free(s);
+	}
+}
+
+static void rates_out_of_range_are_refused(void **state)
+{
+	struct sampler *s = NULL;
+	struct err err = ERR_INIT;
+
+	(void)state;
+	assert_true(sampler_start(&s, 0, &err) < 0);
+	assert_int_equal(err.exit_code, EXIT_USAGE);
+	assert_true(sampler_start(&s, SAMPLER_RATE_MAX + 1, NULL) < 0);
+	assert_null(s);
+	assert_null(sampler_free(NULL));
+	err_done(&err);
+}
+
+static void the_self_test_touches_a_thousand_pages(void **state)
+{
+	struct selftest t;
+
+	(void)state;
+	assert_int_equal(selftest_run(&t, NULL), 0);
+	assert_int_equal(t.pages, 1000);
+	assert_true(t.worst_pages <= 256); /* 0 on an exact kernel; never more than a few batches */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(memory_and_marks_arrive),
+		cmocka_unit_test(targets_come_and_go),
+		cmocka_unit_test(starting_and_stopping_never_hangs),
+		cmocka_unit_test(rates_out_of_range_are_refused),
+		cmocka_unit_test(the_self_test_touches_a_thousand_pages),
+	};
+
+	return cmocka_run_group_tests_name("sampler", tests, NULL, NULL);
+}

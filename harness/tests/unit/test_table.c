@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/strv.h"
+#include "base/units.h"
+#include "record/reader.h"
+#include "render/table.h"
+
+static struct campaign *campaign_begin(const char *title)
+{
+	struct campaign *c = xcalloc(1, sizeof(*c));
+
+	c->dir = xstrdup("results/x");
+	c->info = json_pack("{s:s, s:s, s:[]}", "scenario", "drop", "title", title, "cells");
+	return c;
+}
+
+/* why: NULL where the cell applies. */
+static void add_cell(struct campaign *c, const char *go, const char *version, const char *godebug, const char *why)
+{
+	cleanup_free char *id = strf("go=%s,godebug=%s", go, godebug);
+
+	json_array_append_new(json_object_get(c->info, "cells"),
+			      json_pack("{s:s, s:{s:s, s:s}, s:s, s:b, s:s?}", "id", id, "settings", "go", go, "godebug", godebug,
+					"go_version", version, "applicable", !why, "why", why));
+}
+
+/* A run of the cell added last; run: taken over, NULL: unfinished. */
+static void add_run(struct campaign *c, enum outcome outcome, json_t *run)
+{
+	json_t *cells = json_object_get(c->info, "cells");
+	const char *id = json_string_value(json_object_get(json_array_get(cells, json_array_size(cells) - 1), "id"));
+	unsigned repeat = c->n_runs && !strcmp(c->runs[c->n_runs - 1].cell_id, id) ? c->runs[c->n_runs - 1].repeat + 1 : 1;
+
+	c->runs = xreallocarray(c->runs, c->n_runs + 1, sizeof(*c->runs));
+	c->runs[c->n_runs++] = (struct campaign_run){ .dir = strf("results/x/%s/%u", id, repeat),
+						      .cell_id = xstrdup(id),
+						      .repeat = repeat,
+						      .run = run,
+						      .outcome = outcome };
+}
+
+static json_int_t mb(double n)
+{
+	return (json_int_t)(n * (double)MIB);
+}
+
+static json_t *run_with(json_t *metrics, json_t *missing, const char *why)
+{
+	return json_pack("{s:o, s:o, s:s?}", "metrics", metrics, "missing", missing, "why", why);
+}
+
+static void add_released(struct campaign *c, double peak_mb, double settled_mb, double release_s)
+{
+	json_t *metrics = json_pack("{s:I, s:I, s:I, s:f, s:f, s:I, s:I}", "peak_rss_bytes", mb(peak_mb), "baseline_rss_bytes",
+				    mb(2), "settled_rss_bytes", mb(settled_mb), "released_share",
+				    (peak_mb - settled_mb) / (peak_mb - 2), "release_s", release_s, "lazyfree_settled_bytes",
+				    mb(0), "working_set_settled_bytes", mb(settled_mb - 1));
+
+	add_run(c, OUTCOME_OK, run_with(metrics, json_object(), NULL));
+}
+
+static void add_held(struct campaign *c, double peak_mb, double lazyfree_mb)
+{
+	json_t *metrics = json_pack("{s:I, s:I, s:I, s:f, s:I, s:I}", "peak_rss_bytes", mb(peak_mb), "baseline_rss_bytes", mb(2),
+				    "settled_rss_bytes", mb(peak_mb), "released_share", 0.0, "lazyfree_settled_bytes",
+				    mb(lazyfree_mb), "working_set_settled_bytes", mb(peak_mb - lazyfree_mb + 3));
+
+	add_run(c, OUTCOME_OK,
+		run_with(metrics, json_pack("{s:s}", "release_s", "RSS never fell to its baseline within 10.0 s"), NULL));
+}
+
+static void add_ended(struct campaign *c, enum outcome outcome, double peak_mb, const char *why)
+{
+	json_t *metrics = peak_mb > 0 ? json_pack("{s:I}", "peak_rss_bytes", mb(peak_mb)) : json_object();
+
+	add_run(c, outcome,
+		run_with(metrics, json_pack("{s:s}", "settled_rss_bytes", "the run did not end as planned (outcome oom-cgroup)"),
+			 why));
+}
+
+static char *printed(void (*print)(FILE *out, const struct campaign *c, const struct table_style *style),
+		     const struct campaign *c, int columns, bool colour)
+{
+	struct table_style style = { columns, colour };
+	char *text = NULL;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	assert_non_null(f);
+	print(f, c, &style);
+	fclose(f);
+	return text;
+}
+
+static void assert_table(const struct campaign *c, int columns, const char *want)
+{
+	cleanup_free char *have = printed(table_print, c, columns, false);
+
+	assert_string_equal(have, want);
+}
+
+static void assert_sentences(const struct campaign *c, int columns, const char *want)
+{
+	cleanup_free char *have = printed(table_print_sentences, c, columns, false);
+
+	assert_string_equal(have, want);
+}
+
+static void assert_fits(const struct campaign *c, int columns)
+{
+	cleanup_free char *have = printed(table_print, c, columns, false);
+	cleanup_strv struct strv lines = STRV_INIT;
+
+	strv_split(&lines, have, "\n");
+	for (size_t i = 0; i < lines.n; i++)
+		if (strlen(lines.v[i]) > (size_t)columns)
+			fail_msg("%zu columns instead of %d:\n%s", strlen(lines.v[i]), columns, have);
+}
+
+/* Go 1.11 to 1.18, of which 1.12 to 1.15 free lazily; one run each. */
+static struct campaign *lazyfree_campaign(void)
+{
+	struct campaign *c = campaign_begin("Does dropped memory go back?");
+	static const char *const versions[] = { "1.11.13", "1.12.17", "1.13.15", "1.14.15",
+						"1.15.15", "1.16.15", "1.17.13", "1.18.10" };
+
+	for (int i = 0; i < 8; i++) {
+		cleanup_free char *go = strf("%.4s", versions[i]),
+				  *same = strf("madvdontneed=1 is what Go %s does by default", versions[i]);
+		bool lazy = i >= 1 && i <= 4;
+
+		add_cell(c, go, versions[i], "default", NULL);
+		if (lazy)
+			add_held(c, 826, 800);
+		else
+			add_released(c, 826, 28, 0.05 + i / 100.0);
+		add_cell(c, go, versions[i], "madvdontneed=1",
+			 i == 0  ? "Go 1.11.13 does not know madvdontneed (1.12 and later do)"
+			 : i > 4 ? same
+				 : NULL);
+		if (lazy)
+			add_released(c, 826, 28, 0.02);
+	}
+	return c;
+}
+
+static void test_lazyfree_and_released(void **state)
+{
+	(void)state;
+	struct campaign *c = lazyfree_campaign();
+
+	assert_table(c, 80,
+		     "drop: Does dropped memory go back?\n"
+		     "\n"
+		     "                                    peak  settled  time to            working\n"
+		     "Go       setting         outcome     RSS      RSS     fall  LazyFree      set\n"
+		     "1.11.13  default         ok       826 MB  28.0 MB    50 ms       0 B  27.0 MB\n"
+		     "1.12.17  default         ok       826 MB   826 MB     held    800 MB  29.0 MB\n"
+		     "1.12.17  madvdontneed=1  ok       826 MB  28.0 MB    20 ms       0 B  27.0 MB\n"
+		     "1.13.15  default         ok       826 MB   826 MB     held    800 MB  29.0 MB\n"
+		     "1.13.15  madvdontneed=1  ok       826 MB  28.0 MB    20 ms       0 B  27.0 MB\n"
+		     "1.14.15  default         ok       826 MB   826 MB     held    800 MB  29.0 MB\n"
+		     "1.14.15  madvdontneed=1  ok       826 MB  28.0 MB    20 ms       0 B  27.0 MB\n"
+		     "1.15.15  default         ok       826 MB   826 MB     held    800 MB  29.0 MB\n"
+		     "1.15.15  madvdontneed=1  ok       826 MB  28.0 MB    20 ms       0 B  27.0 MB\n"
+		     "1.16.15  default         ok       826 MB  28.0 MB   100 ms       0 B  27.0 MB\n"
+		     "1.17.13  default         ok       826 MB  28.0 MB   110 ms       0 B  27.0 MB\n"
+		     "1.18.10  default         ok       826 MB  28.0 MB   120 ms       0 B  27.0 MB\n"
+		     "\n"
+		     "madvdontneed=1: not run for Go 1.11: it does not know madvdontneed (1.12 and\n"
+		     "  later do)\n"
+		     "madvdontneed=1: not run for Go 1.16 to 1.18: madvdontneed=1 is what each does by\n"
+		     "  default\n");
+	assert_sentences(c, 80,
+			 "Go 1.12 to 1.15 with default settings keep 826 MB resident after dropping 824\n"
+			 "MB, though 800 MB of it is lazily freed (MADV_FREE): the kernel takes it back\n"
+			 "under pressure, and the kubelet-style working set already says 29 MB. All other\n"
+			 "releases with default settings give it back within 120 ms, and so do Go 1.12 to\n"
+			 "1.15 with madvdontneed=1.\n");
+	for (int columns = 78; columns <= 200; columns += 2)
+		assert_fits(c, columns);
+	campaign_free(c);
+}
+
+static void test_repeats_are_folded(void **state)
+{
+	(void)state;
+	struct campaign *c = campaign_begin("Repeats?");
+
+	add_cell(c, "1.13", "1.13.15", "default", NULL);
+	add_released(c, 800, 20, 13);
+	add_released(c, 804, 300, 181);
+	add_released(c, 802, 22, 14);
+	add_cell(c, "1.14", "1.14.15", "default", NULL);
+	add_released(c, 800, 20, 2);
+	add_released(c, 800, 20, 2.1);
+	add_ended(c, OUTCOME_OOM_CGROUP, 1023, "killed at the cgroup's limit of 1.00 GB");
+	assert_table(c, 120,
+		     "drop: Repeats?\n"
+		     "\n"
+		     "                                       peak      settled           time to                working\n"
+		     "Go       outcome                        RSS          RSS              fall  LazyFree          set\n"
+		     "1.13.15  3 ok                        802 MB  20.0-300 MB  13.0 s-3 min 1 s       0 B  19.0-299 MB\n"
+		     "1.14.15  2 ok, 1 oom-cgroup  800 MB-1.00 GB      20.0 MB            2.05 s       0 B      19.0 MB\n"
+		     "\n"
+		     "2 ok, 1 oom-cgroup for Go 1.14: killed at the cgroup's limit of 1.00 GB\n");
+	assert_table(c, 80,
+		     "drop: Repeats?\n"
+		     "\n"
+		     "                     peak   settled  time to             working\n"
+		     "Go       outcome      RSS       RSS     fall  LazyFree       set\n"
+		     "1.13.15  3 ok      802 MB  ~22.0 MB  ~14.0 s       0 B  ~21.0 MB\n"
+		     "1.14.15  mixed    ~800 MB   20.0 MB   2.05 s       0 B   19.0 MB\n"
+		     "~: the median of runs that differ\n"
+		     "\n"
+		     "2 ok, 1 oom-cgroup for Go 1.14: killed at the cgroup's limit of 1.00 GB\n");
+	assert_sentences(c, 80,
+			 "Go 1.14 is killed at the memory limit, in some runs (oom-cgroup). Go 1.13 gives\n"
+			 "what was dropped back in 13 s to 3 min 1 s.\n");
+	campaign_free(c);
+}
+
+/* Failures of builds, what was never run, and values that could not be told. */
+static void test_what_is_missing_is_told(void **state)
+{
+	(void)state;
+	struct campaign *c = campaign_begin("What is missing?");
+
+	add_cell(c, "1.11", "1.11.13", "default", NULL);
+	add_ended(c, OUTCOME_BUILD_FAILED, 0, "go build failed with Go 1.11.13: main.go:7:2: undefined: x\nsecond line");
+	add_cell(c, "1.12", "1.12.17", "default", NULL);
+	add_ended(c, OUTCOME_BUILD_FAILED, 0, "go build failed with Go 1.12.17: main.go:7:2: undefined: x\nsecond line");
+	add_cell(c, "1.13", "1.13.15", "default", NULL);
+	add_run(c, OUTCOME_OK,
+		run_with(json_pack("{s:I}", "peak_rss_bytes", mb(800)),
+			 json_pack("{s:s, s:s}", "settled_rss_bytes", "still moving at the end: by 7.1 % of the peak",
+				   "release_s", "no mark dropped"),
+			 NULL));
+	add_cell(c, "1.14", "1.14.15", "default", NULL);
+	add_run(c, OUTCOME_INTERRUPTED, NULL);
+	add_cell(c, "1.15", "1.15.15", "default", NULL);
+	add_cell(c, "/opt/goroot", "1.16.15", "default", NULL);
+	add_held(c, 800, 3);
+	assert_table(c, 80,
+		     "drop: What is missing?\n"
+		     "\n"
+		     "                         peak  settled  time to            working\n"
+		     "Go       outcome          RSS      RSS     fall  LazyFree      set\n"
+		     "1.11.13  build-failed       -        -        -         -        -\n"
+		     "1.12.17  build-failed       -        -        -         -        -\n"
+		     "1.13.15  ok            800 MB        -        -         -        -\n"
+		     "1.14.15  interrupted        -        -        -         -        -\n"
+		     "1.15.15  not run            -        -        -         -        -\n"
+		     "goroot   ok            800 MB   800 MB     held   3.00 MB   800 MB\n"
+		     "\n"
+		     "build-failed for Go 1.11 and 1.12: go build failed with each: main.go:7:2:\n"
+		     "  undefined: x\n"
+		     "no settled RSS for Go 1.13: still moving at the end\n"
+		     "no time to fall for Go 1.13: no mark dropped\n");
+	assert_sentences(c, 80,
+			 "Go 1.13 has not settled: RSS still moves at the end of the run. Go goroot still\n"
+			 "holds 800 MB resident at the end, after dropping 798 MB, and next to none of it\n"
+			 "is lazily freed.\n");
+	campaign_free(c);
+}
+
+static void test_other_ends(void **state)
+{
+	(void)state;
+	struct campaign *c = campaign_begin("How does it end?");
+
+	add_cell(c, "1.18", "1.18.10", "default", NULL);
+	add_ended(c, OUTCOME_OOM_CGROUP, 1023, NULL);
+	add_cell(c, "1.19", "1.19.13", "default", NULL);
+	add_ended(c, OUTCOME_OOM_CGROUP, 1022, NULL);
+	add_cell(c, "1.20", "1.20.14", "default", NULL);
+	add_released(c, 800, 402, 5);
+	add_cell(c, "1.21", "1.21.13", "default", NULL);
+	add_ended(c, OUTCOME_GO_FATAL, 20, NULL);
+	add_cell(c, "1.22", "1.22.12", "default", NULL);
+	add_released(c, 800, 20, 13.1);
+	add_cell(c, "1.23", "1.23.12", "default", NULL);
+	add_released(c, 800, 20, 540);
+	assert_sentences(c, 80,
+			 "Go 1.18 and 1.19 are killed at the memory limit (oom-cgroup). Go 1.20 gives 50 %\n"
+			 "of the dropped memory back and keeps 402 MB resident. Go 1.21 does not end as\n"
+			 "planned (go-fatal). All other releases give what was dropped back in 13.1 s to 9\n"
+			 "min.\n");
+	campaign_free(c);
+}
+
+static void test_only_released(void **state)
+{
+	(void)state;
+	struct campaign *c = campaign_begin("All good?");
+
+	add_cell(c, "1.22", "1.22.12", "madvdontneed=1", NULL);
+	add_released(c, 800, 20, 0.0004);
+	/* What all cells have in common stands above the table, not in it. */
+	assert_table(c, 80,
+		     "drop: All good?\n"
+		     "everywhere: godebug=madvdontneed=1\n"
+		     "\n"
+		     "                    peak  settled  time to            working\n"
+		     "Go       outcome     RSS      RSS     fall  LazyFree      set\n"
+		     "1.22.12  ok       800 MB  20.0 MB    <1 ms       0 B  19.0 MB\n");
+	assert_sentences(c, 80, "Go 1.22 gives what was dropped back within 1 ms.\n");
+	campaign_free(c);
+}
+
+static void test_command_without_go(void **state)
+{
+	(void)state;
+	struct campaign *c = campaign_begin("A command?");
+	json_t *cells = json_object_get(c->info, "cells");
+
+	json_array_append_new(cells, json_pack("{s:s, s:{s:s, s:s}, s:b}", "id", "a", "settings", "env", "GOGC=50 A=b", "limit",
+					       "1GB", "applicable", 1));
+	add_released(c, 800, 20, 2);
+	json_array_append_new(cells, json_pack("{s:s, s:{s:s, s:s}, s:b}", "id", "b", "settings", "env", "default", "limit",
+					       "2GB", "applicable", 1));
+	add_held(c, 800, 3);
+	assert_table(c, 80,
+		     "drop: A command?\n"
+		     "\n"
+		     "                                  peak  settled  time to            working\n"
+		     "setting                outcome     RSS      RSS     fall  LazyFree      set\n"
+		     "GOGC=50 A=b limit=1GB  ok       800 MB  20.0 MB   2.00 s       0 B  19.0 MB\n"
+		     "limit=2GB              ok       800 MB   800 MB     held   3.00 MB   800 MB\n");
+	assert_sentences(c, 80,
+			 "The program with limit=2GB still holds 800 MB resident at the end, after\n"
+			 "dropping 798 MB, and next to none of it is lazily freed. The program with\n"
+			 "GOGC=50 A=b limit=1GB gives it back within 2 s.\n");
+	campaign_free(c);
+}
+
+static void test_empty_campaign(void **state)
+{
+	(void)state;
+	struct campaign *c = campaign_begin("Nothing?");
+
+	assert_table(c, 80, "drop: Nothing?\n\n");
+	assert_sentences(c, 80, "");
+	campaign_free(c);
+}
+
+static void test_long_settings_are_cut(void **state)
+{
+	(void)state;
+	struct campaign *c = campaign_begin(
+		"A title that is longer than the table is wide, and therefore has to be broken somewhere near here?");
+
+	add_cell(c, "1.12", "1.12.17", "madvdontneed=1,gctrace=1,scavenge=1,allocfreetrace=0", NULL);
+	for (int i = 0; i < 3; i++)
+		add_released(c, 800, 20 + 100 * i, 13 + 100 * i);
+	add_cell(c, "1.12", "1.12.17", "default", NULL);
+	add_ended(c, OUTCOME_OOM_CGROUP, 700, "x");
+	add_released(c, 1000, 20, 1);
+	add_run(c, OUTCOME_INTERRUPTED, NULL);
+	for (int columns = 80; columns <= 160; columns++)
+		assert_fits(c, columns);
+	campaign_free(c);
+}
+
+static void test_colour_only_where_asked(void **state)
+{
+	(void)state;
+	struct campaign *c = lazyfree_campaign();
+	cleanup_free char *without = printed(table_print, c, 80, false), *with = printed(table_print, c, 80, true);
+
+	assert_null(strchr(without, '\033'));
+	assert_non_null(strstr(with, "\033[33m826 MB\033[0m"));
+	assert_non_null(strstr(with, "\033[32m50 ms\033[0m"));
+	campaign_free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lazyfree_and_released),   cmocka_unit_test(test_repeats_are_folded),
+		cmocka_unit_test(test_what_is_missing_is_told), cmocka_unit_test(test_other_ends),
+		cmocka_unit_test(test_only_released),           cmocka_unit_test(test_command_without_go),
+		cmocka_unit_test(test_empty_campaign),          cmocka_unit_test(test_long_settings_are_cut),
+		cmocka_unit_test(test_colour_only_where_asked),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
