@@ -87,6 +87,56 @@ $O/stimuli/%: harness/tests/stimuli/%.c
 
 -include $(LIB_OBJ:.o=.d) $O/obj/memtide.d $(UNIT_BIN:=.d)
 
+# --- packages -----------------------------------------------------------------------------------------------------------------------
+# golang-go (1.19) begins the fetching of toolchains where there is no `go` yet.
+DEBIAN = $(PKGS_DEBIAN) $(if $(shell command -v go || ls /usr/local/go/bin/go 2>/dev/null),,golang-go)
+
+deps: ## installs the Debian packages that are missing
+	@missing=$$(for p in $(DEBIAN); do dpkg-query -W -f='$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \
+	if [ -z "$$missing" ]; then echo "All Debian packages are here."; exit 0; fi; \
+	echo "Missing Debian packages:" $$missing; \
+	if [ "$$(id -u)" = 0 ]; then as=; \
+	elif command -v sudo >/dev/null; then as=sudo; \
+	else echo "memtide: neither root nor sudo: have them installed with: apt-get install" $$missing >&2; exit 1; fi; \
+	$$as sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$$@" >/dev/null' deps $$missing
+
+# --- for people ---------------------------------------------------------------------------------------------------------------------
+# After `deps` make is started anew: what it asked pkg-config before no longer holds.
+reproduce: ## the first figure: 17 Go releases, from an empty clone
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory all
+	$O/memtide go fetch 1.11..latest
+	$O/memtide run free-os-memory
+
+reproduce-idle: ## the same, idle for 650 s of real time (about 25 minutes)
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory all
+	$O/memtide go fetch 1.11..latest
+	$O/memtide run allocate
+
+# --- tests --------------------------------------------------------------------------------------------------------------------------
+# The python3 that has pytest: Debian's own where another one comes first in PATH.
+PYTHON = $(shell for p in python3 /usr/bin/python3; do $$p -m pytest --version >/dev/null 2>&1 && echo $$p && break; done)
+TESTS ?= harness/tests/integration
+
+check: ## all tests; TESTS=FILE for some, SAN=... with sanitizers
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory check-built WERROR=1
+
+check-built: all $(UNIT_BIN) $(STIMULI) hdr-check house-check
+	$(PYTHON) -m pytest -p no:cacheprovider -q -rs $(TESTS) --build=$O
+
+# Each header compiles alone, whatever was included before it.
+hdr-check: | $O/.have-libraries
+	@echo "  HEADERS"
+	@for h in $(HEADERS:harness/%=%); do \
+		echo "#include \"$$h\"" | $(CC) $(CPPFLAGS) -std=gnu17 $(WARN) -x c -fsyntax-only - || { echo "memtide: $$h does not compile alone" >&2; exit 1; }; \
+	done
+
+house-check: ## rooms include only what lies to their left; every file has its licence line
+	@echo "  HOUSE"
+	@harness/tests/house.sh
+
 clean: ## removes what was built (results and caches stay)
 	rm -rf $O
 
@@ -94,4 +144,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 FORCE:
-.PHONY: all clean help FORCE
+.PHONY: all deps reproduce reproduce-idle check check-built hdr-check house-check clean help FORCE

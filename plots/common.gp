@@ -26,7 +26,7 @@ k_first = int(ceil(x_min / t_step - 1e-9))
 k_last = int(floor(x_max / t_step + 1e-9))
 y_top = y_max_bytes / y_unit_bytes
 
-# --- type: sizes are in pixels of the picture; pngcairo takes points, svg pixels ---------------------------------------------------
+# --- type: sizes are in pixels of the picture; pngcairo takes points, svg pixels
 face = "DejaVu Sans"
 k_font = 0.75
 font(px) = sprintf("%s,%.2f", face, px * k_font)
@@ -40,7 +40,7 @@ text_width(s, px) = text_ems(s) * px
 # The largest type, up to px, in which s is at most w wide
 fit(s, px, w) = s eq "" || text_width(s, px) <= w ? px : px * w / text_width(s, px)
 
-# --- colours: told apart by the colour-blind, and in grey by their lightness; text is darker than lines ------------------------------
+# --- colours: told apart by the colour-blind, and in grey by their lightness; text is darker than lines
 array hue[8] = ["#0b4f8a", "#e8720c", "#009e73", "#cc79a7", "#56b4e9", "#8a6d00", "#7f3fbf", "#333333"]
 array ink[8] = ["#0b4f8a", "#b55200", "#00734f", "#a8487f", "#1f76a8", "#6e5700", "#6a2fa6", "#333333"]
 hue_of(i) = hue[(i - 1) % 8 + 1]
@@ -53,7 +53,7 @@ c_grid = "#e6e8eb"
 c_limit = "#b3261e"
 c_limit_line = "#d99a94"
 
-# --- text ------------------------------------------------------------------------------------------------------------------------
+# --- text
 # The words of s from the i-th on, broken into lines of at most n characters; line: the one being filled, done: those before
 wrap_on(s, i, n, line, done) = i > words(s) ? done.line : \
 	line eq "" ? wrap_on(s, i + 1, n, word(s, i), done) : \
@@ -76,7 +76,7 @@ quoted(s) = "'".quoted_rest(s)."'"
 # A number of the time axis: the k-th step, the first one after 0 with the unit
 tick(k) = (k < 0 ? "−" : "").sprintf(k == 1 ? "%g ".t_unit_name : "%g", abs(k) * t_step)
 
-# --- places: pixels from the upper left corner to gnuplot's screen coordinates ------------------------------------------------------
+# --- places: pixels from the upper left corner to gnuplot's screen coordinates
 sx(x) = (x) / real(W)
 sy(y) = 1 - (y) / real(H)
 

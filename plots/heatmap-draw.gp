@@ -14,22 +14,15 @@ set rmargin at screen 1
 set bmargin at screen 0
 set tmargin at screen 1
 
-do for [i = 1:lines(title_lines)] {
-	set label line_of(title_lines, i) at screen sx(head_left), sy(y_title + (i - 1) * px_title * 1.25) left font bold(px_title) tc rgb c_text
-}
-do for [i = 1:lines(sub_lines)] {
-	set label line_of(sub_lines, i) at screen sx(head_left), sy(y_sub + (i - 1) * px_sub * 1.35) left font font(px_sub) tc rgb c_soft
-}
-do for [i = 1:lines(source_lines)] {
-	set label line_of(source_lines, i) at screen sx(head_left), sy(y_source + (i - 0.5) * px_small * 1.35) left font font(px_small) tc rgb c_soft
-}
+load here."texts.gp"
 
 if (short_names) {
 	set label "Go" at screen sx(x_left - 12), sy(y_names) right font bold(px_name) tc rgb c_text
 }
 do for [p = 1:n_panels] {
 	name = short_names ? panel_name[p][4:*] : panel_name[p]
-	set label name at screen sx(x_left + (p - 0.5) * cell_width), sy(y_names) center font bold(fit(name, px_name, cell_width - 6)) tc rgb c_text
+	set label name at screen sx(x_left + (p - 0.5) * cell_width), sy(y_names) center \
+		font bold(fit(name, px_name, cell_width - 6)) tc rgb c_text
 }
 do for [s = 1:n_settings] {
 	y_cell = y1 + (s - 1) * cell_height
@@ -45,10 +38,12 @@ do for [s = 1:n_settings] {
 		x_cell = x_left + (p - 1) * cell_width
 		known = heat_kind[i] == 0
 		share = !known || heat_share[i] < 0 ? 0 : heat_share[i] > 1 ? 1 : heat_share[i]
-		set object rectangle from screen sx(x_cell + 1.5), sy(y_cell + cell_height - 1.5) to screen sx(x_cell + cell_width - 1.5), sy(y_cell + 1.5) \
+		set object rectangle from screen sx(x_cell + 1.5), sy(y_cell + cell_height - 1.5) \
+			to screen sx(x_cell + cell_width - 1.5), sy(y_cell + 1.5) \
 			fs solid 1 noborder fc rgb (known ? shade(share) : heat_kind[i] == 1 ? "#f6f7f8" : "#fbe9e0")
 		if (heat_kind[i] == 1) {
-			set object rectangle from screen sx(x_cell + 1.5), sy(y_cell + cell_height - 1.5) to screen sx(x_cell + cell_width - 1.5), sy(y_cell + 1.5) \
+			set object rectangle from screen sx(x_cell + 1.5), sy(y_cell + cell_height - 1.5) \
+				to screen sx(x_cell + cell_width - 1.5), sy(y_cell + 1.5) \
 				fs pattern 4 noborder fc rgb "#dcdfe3"
 		}
 		c_cell = heat_kind[i] == 1 ? c_soft : !known ? c_text : share > 0.5 ? "#ffffff" : c_text
@@ -57,8 +52,10 @@ do for [s = 1:n_settings] {
 		text_lines = known || text_width(text, px_cell) < cell_width - 8 ? text : wrap(text, 2)
 		do for [k = 1:lines(text_lines)] {
 			word_k = line_of(text_lines, k)
-			set label word_k at screen sx(x_cell + cell_width / 2), sy(y_cell + cell_height / 2 - (heat_sub[i] ne "" ? px_cell * 0.55 : 0) \
-				+ (k - 0.5 - lines(text_lines) / 2.0) * px_cell * 1.2) center font font(fit(word_k, px_cell, cell_width - 8)) tc rgb c_cell front
+			y_word = y_cell + cell_height / 2 - (heat_sub[i] ne "" ? px_cell * 0.55 : 0) + \
+				(k - 0.5 - lines(text_lines) / 2.0) * px_cell * 1.2
+			set label word_k at screen sx(x_cell + cell_width / 2), sy(y_word) center \
+				font font(fit(word_k, px_cell, cell_width - 8)) tc rgb c_cell front
 		}
 		set label heat_sub[i] at screen sx(x_cell + cell_width / 2), sy(y_cell + cell_height / 2 + px_value * 0.75) center \
 			font font(fit(heat_sub[i], px_small, cell_width - 8)) tc rgb c_cell front

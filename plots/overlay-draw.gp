@@ -14,31 +14,32 @@ set rmargin at screen sx(x_right)
 set tmargin at screen sy(y1)
 set bmargin at screen sy(y2)
 
-do for [i = 1:lines(title_lines)] {
-	set label line_of(title_lines, i) at screen sx(head_left), sy(y_title + (i - 1) * px_title * 1.25) left font bold(px_title) tc rgb c_text
-}
-do for [i = 1:lines(sub_lines)] {
-	set label line_of(sub_lines, i) at screen sx(head_left), sy(y_sub + (i - 1) * px_sub * 1.35) left font font(px_sub) tc rgb c_soft
-}
-do for [i = 1:lines(source_lines)] {
-	set label line_of(source_lines, i) at screen sx(head_left), sy(y_source + (i - 0.5) * px_small * 1.35) left font font(px_small) tc rgb c_soft
-}
+load here."texts.gp"
 
 # axes, marks, limit
 ny = int(y_top / y_step + 1e-9)
 do for [k = 0:ny] {
 	set arrow from x_min, k * y_step to x_max, k * y_step nohead back lc rgb (k ? c_grid : c_axis) lw 1
-	set label sprintf(k == ny ? "%g ".y_unit_name : "%g", k * y_step) at screen sx(x_left - 10), sy(y_of(k * y_step * y_unit_bytes)) \
+	set label sprintf(k == ny ? "%g ".y_unit_name : "%g", k * y_step) \
+		at screen sx(x_left - 10), sy(y_of(k * y_step * y_unit_bytes)) \
 		right font font(px_tick) tc rgb c_soft
 }
 do for [k = k_first:k_last] {
 	set label tick(k) \
 		at screen sx(x_of(k * t_step * t_unit_s)), sy(y2 + px_tick * 1.2) center font font(px_tick) tc rgb c_soft
-	set arrow from screen sx(x_of(k * t_step * t_unit_s)), sy(y2) to screen sx(x_of(k * t_step * t_unit_s)), sy(y2 + 6) nohead lc rgb c_axis lw 1
+	set arrow from screen sx(x_of(k * t_step * t_unit_s)), sy(y2) to screen sx(x_of(k * t_step * t_unit_s)), sy(y2 + 6) nohead \
+		lc rgb c_axis lw 1
 }
 if (limit_bytes > 0) {
 	set arrow from x_min, limit_bytes / y_unit_bytes to x_max, limit_bytes / y_unit_bytes nohead back lc rgb c_limit_line lw 1.2
-	set label panel_limit_name[1] at screen sx(x_right), sy(y_of(limit_bytes) - px_small * 0.7) right font font(px_small) tc rgb c_limit
+	set label panel_limit_name[1] at screen sx(x_right), sy(y_of(limit_bytes) - px_small * 0.7) right font font(px_small) \
+		tc rgb c_limit
+}
+
+# The time before 0, where programs load at the pace that the machine allows, is not what the figure is about: pale
+if (t_min_s < 0) {
+	set object rectangle from x_min, 0 to 0, (limit_bytes > 0 ? 0.98 * limit_bytes / y_unit_bytes : y_top) front \
+		fs transparent solid 0.55 noborder fc rgb "white"
 }
 
 # labels and the lines that lead to them
@@ -61,8 +62,10 @@ do for [g = 1:n_groups] {
 # With more than two groups colour alone is hard to follow: each has a number, on its curve and at its label
 px_tag = 15
 do for [g = 1:tags] {
-	set object circle at screen sx(x_label + 9), sy(label_y[g] + px_name * 0.9) size screen 11.0 / W front fs solid border rgb hue_of(g) fc rgb "white" lw 1.5
-	set label sprintf("%d", g) at screen sx(x_label + 9), sy(label_y[g] + px_name * 0.9) center front font bold(px_tag) tc rgb ink_of(g)
+	set object circle at screen sx(x_label + 9), sy(label_y[g] + px_name * 0.9) size screen 11.0 / W front \
+		fs solid border rgb hue_of(g) fc rgb "white" lw 1.5
+	set label sprintf("%d", g) at screen sx(x_label + 9), sy(label_y[g] + px_name * 0.9) center front font bold(px_tag) \
+		tc rgb ink_of(g)
 	if (group_tag_t_s[g] == group_tag_t_s[g]) {
 		x_tag = sx(x_of(group_tag_t_s[g]))
 		y_tag = sy(y_of(group_tag_bytes[g]))
@@ -76,9 +79,11 @@ drawn = "plot [x_min:x_max] [0:y_top] -1 notitle"
 do for [g = n_groups:1:-1] {
 	do for [i = 1:n_panels * n_settings] {
 		if (curve_group[i] == g) {
-			drawn = drawn.sprintf(", data.curve_file[%d] index 0 using ($1 / t_unit_s):($3 / y_unit_bytes) with lines lc rgb hue_of(%d) lw 2.4 notitle", i, g)
+			drawn = drawn.sprintf(", data.curve_file[%d] index 0 using ($1 / t_unit_s):($3 / y_unit_bytes) with lines", i).\
+				sprintf(" lc rgb hue_of(%d) lw 2.4 notitle", g)
 			if (curve_cross[i]) {
-				drawn = drawn.sprintf(", '+' using (cross_t_s[%d] / t_unit_s):(cross_bytes[%d] / y_unit_bytes) every 1000 with points pt 2 ps 2 lw 2.6 lc rgb hue_of(%d) notitle", i, i, g)
+				drawn = drawn.sprintf(", '+' using (cross_t_s[%d] / t_unit_s):(cross_bytes[%d] / y_unit_bytes) every 1000", i, i).\
+					sprintf(" with points pt 2 ps 2 lw 2.6 lc rgb hue_of(%d) notitle", g)
 			}
 		}
 	}

@@ -15,23 +15,15 @@ set rmargin at screen 1
 set bmargin at screen 0
 set tmargin at screen 1
 
-# --- head and foot -----------------------------------------------------------------------------------------------------------------
-# Line by line: terminals differ in how far apart they set the lines of one label
-do for [i = 1:lines(title_lines)] {
-	set label line_of(title_lines, i) at screen sx(head_left), sy(y_title + (i - 1) * px_title * 1.25) left font bold(px_title) tc rgb c_text
-}
-do for [i = 1:lines(sub_lines)] {
-	set label line_of(sub_lines, i) at screen sx(head_left), sy(y_sub + (i - 1) * px_sub * 1.35) left font font(px_sub) tc rgb c_soft
-}
-do for [i = 1:lines(source_lines)] {
-	set label line_of(source_lines, i) at screen sx(head_left), sy(y_source + (i - 0.5) * px_small * 1.35) left font font(px_small) tc rgb c_soft
-}
+# --- head and foot
+load here."texts.gp"
 do for [i = 1:n_items] {
 	y_item = y_key + item_row[i] * px_sub * 1.5
 	x_item = item_x[i]
-	item_colour = i <= n_settings && n_settings > 1 ? hue_of(i) : c_soft
+	item_colour = item_setting[i] ? hue_of(item_setting[i]) : c_soft
 	if (i == item_band) {
-		set object rectangle from screen sx(x_item), sy(y_item + px_sub * 0.42) to screen sx(x_item + sample_width), sy(y_item - px_sub * 0.42) \
+		set object rectangle from screen sx(x_item), sy(y_item + px_sub * 0.42) to screen sx(x_item + sample_width), \
+			sy(y_item - px_sub * 0.42) \
 			fs solid 0.25 noborder fc rgb c_soft
 	}
 	if (i == item_lazy) {
@@ -44,14 +36,14 @@ do for [i = 1:n_items] {
 			lc rgb item_colour lw lw_median * 1.6
 	}
 	set label item_text[i] at screen sx(x_item + sample_width + 0.5 * px_sub), sy(y_item) left font font(px_sub) \
-		tc rgb (i <= n_settings && n_settings > 1 ? ink_of(i) : c_soft)
+		tc rgb (item_setting[i] ? ink_of(item_setting[i]) : c_soft)
 }
 plot [0:1] [0:1] -1 notitle
 unset label
 unset arrow
 unset object
 
-# --- panels --------------------------------------------------------------------------------------------------------------------------
+# --- panels
 set xrange [x_min:x_max]
 set yrange [0:y_top]
 do for [p = 1:n_panels] {
@@ -88,7 +80,7 @@ do for [p = 1:n_panels] {
 				x_note = x0
 				sharing = 0
 				do for [r = s:n_settings] {
-					if (n_settings > 1 && curve_note[(p - 1) * n_settings + r] eq curve_note[i]) {
+					if (n_drawn > 1 && curve_note[(p - 1) * n_settings + r] eq curve_note[i]) {
 						set arrow from screen sx(x_note), sy(y_note) to screen sx(x_note + px_note * 0.8), sy(y_note) nohead \
 							lc rgb hue_of(r) lw lw_median * 1.6
 						x_note = x_note + px_note * 1.05
@@ -111,7 +103,8 @@ do for [p = 1:n_panels] {
 		}
 	}
 	if (p == 1) {
-		set label y_unit_name at x_min, ny * y_step right offset screen -8.0 / W, screen px_tick * 1.15 / H font font(px_tick) tc rgb c_soft
+		set label y_unit_name at x_min, ny * y_step right offset screen -8.0 / W, screen px_tick * 1.15 / H font font(px_tick) \
+			tc rgb c_soft
 	}
 	if (p + columns > n_panels) {
 		do for [k = k_first:k_last] {
@@ -144,7 +137,8 @@ do for [p = 1:n_panels] {
 	if (panel_limit_bytes[p] > 0) {
 		y_limit = panel_limit_bytes[p] / y_unit_bytes
 		set arrow from x_min, y_limit to x_max, y_limit nohead back lc rgb c_limit_line lw 1.2
-		set label panel_limit_name[p] at x_max, y_limit right offset screen 0, screen px_small * 0.68 / H font font(px_small) tc rgb c_limit
+		set label panel_limit_name[p] at x_max, y_limit right offset screen 0, screen px_small * 0.68 / H font font(px_small) \
+			tc rgb c_limit
 	}
 	if (panel_says[p] ne "") {
 		set label panel_says[p] at (x_min + x_max) / 2, y_top / 2 center font font(px_name) tc rgb c_soft
@@ -168,7 +162,8 @@ do for [p = 1:n_panels] {
 			drawn = drawn.", ".file." index 0 using ($1 / t_unit_s):($3 / y_unit_bytes)".\
 				sprintf(" with lines lc rgb hue_of(%d) lw lw_median notitle", s)
 			if (curve_cross[i]) {
-				drawn = drawn.sprintf(", '+' using (cross_t_s[%d] / t_unit_s):(cross_bytes[%d] / y_unit_bytes) every 1000 with points pt 2 ps 1.6 lw 2.4 lc rgb hue_of(%d) notitle", i, i, s)
+				drawn = drawn.sprintf(", '+' using (cross_t_s[%d] / t_unit_s):(cross_bytes[%d] / y_unit_bytes) every 1000", i, i).\
+					sprintf(" with points pt 2 ps 1.6 lw 2.4 lc rgb hue_of(%d) notitle", s)
 			}
 		}
 	}

@@ -15,16 +15,42 @@ y_key = y_sub + lines(sub_lines) * px_sub * 1.4 + px_sub * 0.5
 # The key: one item a setting (where there are several) and one for LazyFree (where it shows), set one after the other
 any_lazy = 0
 do for [i = 1:n_panels * n_settings] { any_lazy = any_lazy || curve_lazy[i] }
-n_items = (n_settings > 1 ? n_settings : 0) + (repeats > 1) + any_lazy
+array drawn_somewhere[n_settings]
+n_drawn = 0
+do for [s = 1:n_settings] {
+	drawn_somewhere[s] = 0
+	do for [p = 1:n_panels] { if (curve_file[(p - 1) * n_settings + s] ne "") { drawn_somewhere[s] = 1 } }
+	n_drawn = n_drawn + drawn_somewhere[s]
+}
+n_items = (n_drawn > 1 ? n_drawn : 0) + (repeats > 1) + any_lazy
 array item_text[n_items + 1]
+array item_setting[n_items + 1]
 array item_x[n_items + 1]
 array item_row[n_items + 1]
 n_at = 0
-if (n_settings > 1) { do for [s = 1:n_settings] { n_at = n_at + 1; item_text[n_at] = setting_name[s] } }
+if (n_drawn > 1) {
+	do for [s = 1:n_settings] {
+		if (drawn_somewhere[s]) {
+			n_at = n_at + 1
+			item_text[n_at] = setting_name[s]
+			item_setting[n_at] = s
+		}
+	}
+}
 item_band = 0
 item_lazy = 0
-if (repeats > 1) { n_at = n_at + 1; item_band = n_at; item_text[n_at] = sprintf("median and range of %d runs", repeats) }
-if (any_lazy) { n_at = n_at + 1; item_lazy = n_at; item_text[n_at] = "LazyFree: in RSS, but the kernel takes it when it needs it" }
+if (repeats > 1) {
+	n_at = n_at + 1
+	item_band = n_at
+	item_text[n_at] = sprintf("median and range of %d runs", repeats)
+	item_setting[n_at] = 0
+}
+if (any_lazy) {
+	n_at = n_at + 1
+	item_lazy = n_at
+	item_text[n_at] = "LazyFree: in RSS, but the kernel takes it when it needs it"
+	item_setting[n_at] = 0
+}
 sample_width = 2.2 * px_sub
 at_x = head_left
 at_row = 0
@@ -88,17 +114,17 @@ H = int(y_source + lines(source_lines) * px_small * 1.4 + px_small * 0.9)
 
 # LazyFree is named where its area is widest, if a name has room there
 lazy_panel = 0
-lazy_from = 0
 lazy_wide = 0.4
 do for [i = 1:n_panels * n_settings] {
 	if (curve_lazy[i]) {
-		stats data.curve_file[i] index 1 using (column(3) > 0.3 * y_max_bytes ? $1 : NaN):3 nooutput
-		if (exists("STATS_records") && STATS_records > 1 && (STATS_max_x - STATS_min_x) / (t_max_s - t_min_s) > lazy_wide) {
-			lazy_wide = (STATS_max_x - STATS_min_x) / (t_max_s - t_min_s)
+		stats data.curve_file[i] index 1 using (column(3) > 0.3 * y_max_bytes ? ($1 < t_max_s ? $1 : t_max_s) : NaN) nooutput
+		if (exists("STATS_records") && STATS_records > 1 && (STATS_max - STATS_min) / (t_max_s - t_min_s) > lazy_wide) {
+			lazy_wide = (STATS_max - STATS_min) / (t_max_s - t_min_s)
+			lazy_x = (STATS_max + STATS_min) / 2 / t_unit_s
+			stats data.curve_file[i] index 1 using 3 nooutput
+			lazy_y = STATS_max / 2 / y_unit_bytes
 			lazy_panel = (i - 1) / n_settings + 1
 			lazy_index = i
-			lazy_x = (STATS_max_x + STATS_min_x) / 2 / t_unit_s
-			lazy_y = STATS_max_y / 2 / y_unit_bytes
 		}
 	}
 }

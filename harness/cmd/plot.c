@@ -42,8 +42,9 @@ static const struct argp argp = {
 	parse_option,
 	"[DIR...]",
 	"Draws the figures of campaigns again, from their folders alone, and prints the files drawn.\v"
-	"DIR is a campaign's folder; without it the newest one. The data go to DIR/plots/data; the scripts in plots/ draw them by hand too: "
-	"`gnuplot -c plots/grid.gp DIR/plots`.",
+	"DIR is a campaign's folder; without it the newest one. The data go to DIR/plots/data; the scripts in plots/ draw them "
+	"by hand "
+	"too: `gnuplot -c plots/grid.gp DIR/plots`.",
 	NULL,
 	NULL,
 	NULL,

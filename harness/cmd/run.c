@@ -169,8 +169,8 @@ static int exit_code(const struct job *j, int shown)
 {
 	if (j->harness_errors)
 		return EXIT_HARNESS;
-	if (j->failed_expectations || shown == EXIT_UNEXPECTED)
-		return EXIT_UNEXPECTED;
+	if (shown != EXIT_EXPECTED)
+		return shown;
 	return j->not_run || j->interrupted ? EXIT_INCONCLUSIVE : EXIT_EXPECTED;
 }
 

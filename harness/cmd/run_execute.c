@@ -72,10 +72,8 @@ static void write_run(struct job *j, const struct planned_run *p, struct record 
 		      const char *why, const char *started)
 {
 	struct err cleanup_err err = ERR_INIT;
-	unsigned failed = 0;
-	cleanup_json json_t *run = job_run_json(j, p, result, outcome, why, started, record_dir(record), &failed);
+	cleanup_json json_t *run = job_run_json(j, p, result, outcome, why, started, record_dir(record));
 
-	j->failed_expectations += failed;
 	count_outcome(j, outcome);
 	if (outcome == OUTCOME_HARNESS_ERROR || outcome == OUTCOME_NO_PERMISSION)
 		log_error("%s, repeat %u: %s", j->plan->cells[p->cell].id, p->repeat, why ? why : outcome_to_string(outcome));

@@ -110,13 +110,12 @@ static json_t *marks_json(const struct run_result *r)
 	return a;
 }
 
-/* Adds metrics, missing, expectations, mechanism and damage. Returns how many conditions do not hold. */
-static unsigned add_analysis(const struct job *j, const struct cell *c, const struct run_result *r, enum outcome outcome,
+/* Adds metrics, missing, expectations, mechanism and damage. */
+static void add_analysis(const struct job *j, const struct cell *c, const struct run_result *r, enum outcome outcome,
 			     const char *run_dir, json_t *run)
 {
 	struct run_series series = { 0 };
 	json_t *metrics = NULL, *missing = NULL;
-	unsigned failed = 0;
 
 	if (r && run_series_read(run_dir, &series, NULL) >= 0) {
 		struct run_facts facts = { .outcome = outcome, .end_ns = r->end_ns, .end = r->end };
@@ -125,22 +124,17 @@ static unsigned add_analysis(const struct job *j, const struct cell *c, const st
 	}
 	json_t *expectations = r && outcome != OUTCOME_INTERRUPTED && metrics ? expectations_evaluate(j->scenario, c, metrics, missing)
 									      : json_array();
-	json_t *e;
-	size_t i;
 
-	json_array_foreach(expectations, i, e)
-		failed += !json_is_true(json_object_get(e, "holds"));
 	json_object_set_new(run, "mechanism", metrics ? json_string(mechanism_of(metrics)) : json_null());
 	json_object_set_new(run, "metrics", metrics ? metrics : json_object());
 	json_object_set_new(run, "missing", missing ? missing : json_object());
 	json_object_set_new(run, "expectations", expectations);
 	json_object_set_new(run, "damage", string_or_null(series.damage));
 	run_series_done(&series);
-	return failed;
 }
 
 json_t *job_run_json(const struct job *j, const struct planned_run *p, const struct run_result *r, enum outcome outcome, const char *why,
-		     const char *started, const char *run_dir, unsigned *ret_failed)
+		     const char *started, const char *run_dir)
 {
 	const struct cell *c = &j->plan->cells[p->cell];
 	cleanup_strv struct strv argv = STRV_INIT;
@@ -161,7 +155,7 @@ json_t *job_run_json(const struct job *j, const struct planned_run *p, const str
 	json_object_set_new(run, "oom_kills", r ? count_or_null(r->end.oom_kills) : json_null());
 	json_object_set_new(run, "sampling", r ? sampling_json(j, r) : json_null());
 	json_object_set_new(run, "marks", marks_json(r));
-	*ret_failed = add_analysis(j, c, r, outcome, run_dir, run);
+	add_analysis(j, c, r, outcome, run_dir, run);
 	return run;
 }
 

@@ -59,7 +59,7 @@ struct job {
 	const char *scheduling;
 	int cgroup_version; /* 0: without cgroups */
 	/* tallies for the exit code */
-	unsigned failed_expectations, harness_errors, not_run, interrupted;
+	unsigned harness_errors, not_run, interrupted;
 };
 
 /* run_plan.c: scenario, options, catalogue -> plan. */
@@ -76,9 +76,9 @@ int job_execute(struct job *j, struct err *err);
 /* run_json.c */
 int job_write_campaign(const struct job *j, bool finished, struct err *err);
 /* New reference: run.json of a run; result NULL: it never started (outcome and why are the cell's). Evaluates metrics and
- * expectations from the record in run_dir; *ret_failed: number of conditions that do not hold. */
+ * expectations from the record in run_dir. */
 json_t *job_run_json(const struct job *j, const struct planned_run *p, const struct run_result *result, enum outcome outcome,
-		     const char *why, const char *started, const char *run_dir, unsigned *ret_failed);
+		     const char *why, const char *started, const char *run_dir);
 void iso_time_now(char buf[32]);
 /* Arguments and environment of a cell's target; appended. */
 void job_target_args(const struct job *j, size_t cell, struct strv *ret_argv);

@@ -39,7 +39,8 @@ static int no_gnuplot(const char *dir, struct err *err)
 }
 
 /* -d: a user's own ~/.gnuplot must not change the figures. */
-static int run_script(const char *home, const char *name, const char *plots, const char *out, const char *campaign_dir, struct err *err)
+static int run_script(const char *home, const char *name, const char *plots, const char *out, const char *campaign_dir,
+		      struct err *err)
 {
 	cleanup_free char *path = strf("%s/plots/%s.gp", home, name);
 	const char *argv[] = { "gnuplot", "-d", "-c", path, plots, out, NULL };
@@ -57,14 +58,16 @@ static int run_script(const char *home, const char *name, const char *plots, con
 	if (result.exit_code == 127)
 		return no_gnuplot(campaign_dir, err);
 	if (result.exit_code) {
-		(void)err_set(err, 0, "gnuplot failed on %s (exit code %d):\n%s", path, result.exit_code, result.log ? result.log : "");
+		(void)err_set(err, 0, "gnuplot failed on %s (exit code %d):\n%s", path, result.exit_code,
+			      result.log ? result.log : "");
 		return hint_plot_later(campaign_dir, err);
 	}
 	return 0;
 }
 
 /* Every file is drawn before the first takes its place: old figures and new ones are never mixed by a failure. */
-static int draw_all(const char *home, const char *plots, const char *out, const char *campaign_dir, struct strv *ret_files, struct err *err)
+static int draw_all(const char *home, const char *plots, const char *out, const char *campaign_dir, struct strv *ret_files,
+		    struct err *err)
 {
 	for (size_t i = 0; i < N_SCRIPTS; i++) {
 		int r = run_script(home, scripts[i].name, plots, out, campaign_dir, err);

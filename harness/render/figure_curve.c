@@ -33,7 +33,8 @@ static void insert_gaps(struct run_series *s)
 /* Runs that end in one of these have stopped where their curve stops. */
 static bool stopped_early(enum outcome o)
 {
-	return o == OUTCOME_OOM_CGROUP || o == OUTCOME_OOM_GO || o == OUTCOME_GO_FATAL || o == OUTCOME_SIGNAL || o == OUTCOME_EXIT;
+	return o == OUTCOME_OOM_CGROUP || o == OUTCOME_OOM_GO || o == OUTCOME_GO_FATAL || o == OUTCOME_SIGNAL ||
+	       o == OUTCOME_EXIT;
 }
 
 static void note_cross(struct figure_cell *f, const struct campaign_run *r, const struct curve *rss, double shift_s)
@@ -49,7 +50,8 @@ static void note_cross(struct figure_cell *f, const struct campaign_run *r, cons
 		}
 }
 
-/* ---- one time for all runs -------------------------------------------------------------------------------------------------------- */
+/* ---- one time for all runs
+ * -------------------------------------------------------------------------------------------------------- */
 
 #define ZERO_MARK "dropped"
 
@@ -58,7 +60,8 @@ static bool first_mark(const json_t *run, const char *name, double *ret_t_s)
 	json_t *mark;
 	size_t i;
 
-	json_array_foreach(json_object_get(run, "marks"), i, mark) {
+	json_array_foreach(json_object_get(run, "marks"), i, mark)
+	{
 		const char *n = json_string_value(json_object_get(mark, "name"));
 		if (n && !strcmp(n, name)) {
 			*ret_t_s = json_number_value(json_object_get(mark, "t_s"));
@@ -83,12 +86,13 @@ static int by_value(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-/* Zero is the mark `dropped` where every run that went its full length has it. Those runs all reach the right edge; the left edge
- * lets all loads be seen from their start but those that took far longer than most. */
+/* Zero is the mark `dropped` where every run that went its full length has it. Left and right of it there is room for all runs
+ * but those that took far longer to load than most, and so had less time after it. */
 static void find_time(struct figure_model *m)
 {
-	double asked = json_number_value(json_object_get(m->campaign->info, "for_s")), longest = 0, shortest_after = INFINITY;
-	double *marks = xcalloc(m->campaign->n_runs + 1, sizeof(*marks));
+	double asked = json_number_value(json_object_get(m->campaign->info, "for_s")), longest = 0;
+	double *marks = xcalloc(m->campaign->n_runs + 1, sizeof(*marks)),
+	       *after = xcalloc(m->campaign->n_runs + 1, sizeof(*after));
 	size_t n = 0, marked = 0;
 
 	for (size_t i = 0; i < m->campaign->n_runs; i++) {
@@ -100,27 +104,18 @@ static void find_time(struct figure_model *m)
 			continue;
 		n++;
 		if (first_mark(r->run, ZERO_MARK, &marks[marked])) {
-			shortest_after = fmin(shortest_after, end_s - marks[marked]);
+			after[marked] = end_s - marks[marked];
 			marked++;
 		}
 	}
 	qsort(marks, marked, sizeof(*marks), by_value);
-	m->aligned = n > 0 && marked == n && shortest_after > 0;
+	qsort(after, marked, sizeof(*after), by_value);
+	m->aligned = n > 0 && marked == n && after[marked / 2] > 0;
 	m->zero_s = m->aligned ? fmin(marks[marked - 1], 1.6 * marks[marked / 2]) : 0;
-	m->span_s = m->aligned ? m->zero_s + shortest_after : asked > 0 ? asked : longest;
+	m->span_s = m->aligned ? m->zero_s + fmax(after[0], 0.9 * after[marked / 2]) : asked > 0 ? asked : longest;
 	m->span_s = m->span_s > 0 ? m->span_s : 1;
 	free(marks);
-}
-
-/* Before zero, runs begin at different times; a median that jumps when one begins would show what happened in none of them. */
-static void hide_partial_start(const struct figure_model *m, struct band *b)
-{
-	unsigned most = 0;
-
-	for (size_t i = 0; i < b->n; i++)
-		most = b->v[i].runs > most ? b->v[i].runs : most;
-	for (size_t i = 0; i < b->n && (double)b->v[i].t_ns / 1e9 < m->zero_s && b->v[i].runs < most; i++)
-		b->v[i].median = b->v[i].min = b->v[i].max = MISSING;
+	free(after);
 }
 
 static void shift_series(struct run_series *s, double by_s)
@@ -133,12 +128,30 @@ static void shift_series(struct run_series *s, double by_s)
 		s->probes[i].t_ns += by_ns;
 }
 
-/* ---- curves ----------------------------------------------------------------------------------------------------------------------- */
+/* Runs that are laid over each other by their mark begin at different times. One that has not begun yet counts as holding what it
+ * begins with: a median over those alone that have begun would jump whenever one begins. */
+static void begin_at_the_left(struct run_series *s)
+{
+	if (s->samples[0].t_ns > 0)
+		s->samples[0].t_ns = 0;
+}
+
+/* The curve itself begins when half of them have. */
+static void hide_start(struct band *b, double *starts_s, size_t n)
+{
+	qsort(starts_s, n, sizeof(*starts_s), by_value);
+	for (size_t i = 0; i < b->n && (double)b->v[i].t_ns / 1e9 < starts_s[n / 2]; i++)
+		b->v[i].median = b->v[i].min = b->v[i].max = MISSING;
+}
+
+/* ---- curves
+ * ----------------------------------------------------------------------------------------------------------------------- */
 
 static void read_cell(struct figure_model *m, struct figure_cell *f)
 {
 	size_t n = 0;
 	struct curve *rss = xcalloc(f->cell->n_runs, sizeof(*rss)), *lazyfree = xcalloc(f->cell->n_runs, sizeof(*lazyfree));
+	double *starts_s = xcalloc(f->cell->n_runs, sizeof(*starts_s));
 
 	for (size_t i = 0; i < f->cell->n_runs; i++) {
 		const struct campaign_run *r = f->cell->runs[i];
@@ -152,6 +165,9 @@ static void read_cell(struct figure_model *m, struct figure_cell *f)
 			insert_gaps(&series);
 		double shift_s = shift_of(m, r->run);
 		shift_series(&series, shift_s);
+		starts_s[n] = (double)series.samples[0].t_ns / 1e9;
+		if (m->aligned && f->cell->n_runs > 1)
+			begin_at_the_left(&series);
 		/* A truncated series ends where it ends, whatever run.json says. */
 		int64_t end_ns = end_s > 0 && !series.damage ? (int64_t)((end_s + shift_s) * 1e9) : 0;
 		curve_make(&rss[n], &series, CURVE_RSS, end_ns);
@@ -161,7 +177,8 @@ static void read_cell(struct figure_model *m, struct figure_cell *f)
 	}
 	if (n) {
 		curve_band(rss, n, FIGURE_POINTS, &f->rss);
-		hide_partial_start(m, &f->rss);
+		if (m->aligned && n > 1)
+			hide_start(&f->rss, starts_s, n);
 		curve_band(lazyfree, n, FIGURE_POINTS, &f->lazyfree);
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -170,6 +187,7 @@ static void read_cell(struct figure_model *m, struct figure_cell *f)
 	}
 	free(rss);
 	free(lazyfree);
+	free(starts_s);
 }
 
 static double band_peak(const struct band *b)
@@ -182,7 +200,8 @@ static double band_peak(const struct band *b)
 	return peak;
 }
 
-/* ---- marks ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- marks
+ * ------------------------------------------------------------------------------------------------------------------------ */
 
 static void find_mark_names(struct figure_model *m)
 {
@@ -190,7 +209,8 @@ static void find_mark_names(struct figure_model *m)
 		json_t *mark;
 		size_t i;
 
-		json_array_foreach(json_object_get(m->campaign->runs[r].run, "marks"), i, mark) {
+		json_array_foreach(json_object_get(m->campaign->runs[r].run, "marks"), i, mark)
+		{
 			const char *name = json_string_value(json_object_get(mark, "name"));
 			if (name && !strv_contains(&m->mark_name, name) && m->mark_name.n < FIGURE_MARKS_MAX)
 				strv_push(&m->mark_name, name);

@@ -14,7 +14,8 @@
 #include "base/units.h"
 #include "render/figure_parts.h"
 
-/* ---- axes ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- axes
+ * ------------------------------------------------------------------------------------------------------------------------- */
 
 /* 1, 2, 3 or 5 times a power of ten, so that about `about` steps make the axis */
 static double nice_step(double length, double about)
@@ -45,7 +46,11 @@ static bool limit_shows(const struct figure_model *m, size_t panel)
 
 static struct axes find_axes(const struct figure_model *m)
 {
-	struct axes a = { .t_min_s = -m->zero_s, .t_max_s = m->span_s - m->zero_s, .t_unit_s = 1, .t_name = "s", .y_unit = (double)MIB,
+	struct axes a = { .t_min_s = -m->zero_s,
+			  .t_max_s = m->span_s - m->zero_s,
+			  .t_unit_s = 1,
+			  .t_name = "s",
+			  .y_unit = (double)MIB,
 			  .y_name = "MB" };
 	double top = m->y_max > 0 ? m->y_max : (double)MIB, limit = 0;
 
@@ -74,7 +79,8 @@ static struct axes find_axes(const struct figure_model *m)
 	return a;
 }
 
-/* ---- variables -------------------------------------------------------------------------------------------------------------------- */
+/* ---- variables
+ * -------------------------------------------------------------------------------------------------------------------- */
 
 static void put_text(FILE *f, const char *text)
 {
@@ -150,7 +156,8 @@ static void put_cell_texts(FILE *f, const struct figure_model *m, struct strv *s
 	size_t n = m->panel_key.n * m->setting_key.n;
 
 	for (size_t i = 0; i < n; i++) {
-		cleanup_free char *file = curve_file(m, i), *text = figure_heat_text(&m->cell[i]), *sub = figure_heat_sub(&m->cell[i]);
+		cleanup_free char *file = curve_file(m, i), *text = figure_heat_text(&m->cell[i]),
+				  *sub = figure_heat_sub(&m->cell[i]);
 
 		strv_push(&files, file);
 		/* The words in the middle of an empty panel say it already. */
@@ -176,13 +183,13 @@ static void put_cells(FILE *f, const struct figure_model *m)
 	}
 	text_array(f, "panel_says", says.v, says.n);
 	put_cell_texts(f, m, &says);
-#define NUMBERS(name, expression)                                 \
-	do {                                                      \
-		for (size_t i = 0; i < n; i++) {                  \
+#define NUMBERS(name, expression)                                  \
+	do {                                                       \
+		for (size_t i = 0; i < n; i++) {                   \
 			const struct figure_cell *c = &m->cell[i]; \
-			v[i] = (expression);                      \
-		}                                                 \
-		number_array(f, name, v, n);                      \
+			v[i] = (expression);                       \
+		}                                                  \
+		number_array(f, name, v, n);                       \
 	} while (0)
 	NUMBERS("curve_lazy", c->shows_lazyfree);
 	NUMBERS("curve_cross", c->cross);
@@ -252,10 +259,11 @@ static void put_limits(FILE *f, const struct figure_model *m)
 
 static void put_variables(FILE *f, const struct figure_model *m)
 {
-	(void)fputs("# Variables of a campaign's figures: written by `memtide plot DIR`, read by the gnuplot scripts in plots/.\n"
-		    "# Sizes are bytes. Times are seconds since the mark `dropped` (or since exec, where runs have no such mark).\n"
-		    "# Arrays over cells count settings fastest.\n",
-		    f);
+	(void)fputs(
+		"# Variables of a campaign's figures: written by `memtide plot DIR`, read by the gnuplot scripts in plots/.\n"
+		"# Sizes are bytes. Times are seconds since the mark `dropped` (or since exec, where runs have no such mark).\n"
+		"# Arrays over cells count settings fastest.\n",
+		f);
 	text_variable(f, "title", m->title);
 	text_variable(f, "subtitle", m->subtitle);
 	text_variable(f, "heatmap_subtitle", m->heatmap_subtitle);
@@ -279,7 +287,8 @@ static void put_variables(FILE *f, const struct figure_model *m)
 	put_groups(f, m);
 }
 
-/* ---- curves ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- curves
+ * ----------------------------------------------------------------------------------------------------------------------- */
 
 static void put_value(FILE *f, uint64_t v)
 {
@@ -323,7 +332,8 @@ static void put_band(FILE *f, const struct band *b, double zero_s)
 
 static void put_curve(FILE *f, const struct figure_cell *c, double zero_s)
 {
-	(void)fprintf(f, "# %s\n# block 0: RSS over the repeats; block 1: LazyFree\n# t_s\tmin_bytes\tmedian_bytes\tmax_bytes\n", c->cell->id);
+	(void)fprintf(f, "# %s\n# block 0: RSS over the repeats; block 1: LazyFree\n# t_s\tmin_bytes\tmedian_bytes\tmax_bytes\n",
+		      c->cell->id);
 	put_band(f, &c->rss, zero_s);
 	if (c->shows_lazyfree) {
 		(void)fputs("\n\n", f);

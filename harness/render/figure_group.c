@@ -12,16 +12,17 @@
 
 #define TIMES 400
 /* In parts of the highest curve: the mean distance, and on top what the ends lie apart by more than END_ALIKE */
-#define ALIKE	  0.04
+#define ALIKE     0.04
 #define END_ALIKE 0.05
 
-/* What a run that is over has at any moment: unlike whatever goes on, be it small */
+/* What a run that broke off has from then on: unlike whatever goes on, be it small */
 #define OVER (-1.0)
 
 /* The median at TIMES moments from the figure's zero on, in parts of y_max; NAN in a gap. How fast a program loaded says more
  * about the machine's other work than about it. */
-static void trace(const struct figure_model *m, const struct band *b, double ret[TIMES])
+static void trace(const struct figure_model *m, const struct figure_cell *c, double ret[TIMES])
 {
+	const struct band *b = &c->rss;
 	double y_max = m->y_max > 0 ? m->y_max : 1;
 	size_t at = 0;
 
@@ -31,7 +32,7 @@ static void trace(const struct figure_model *m, const struct band *b, double ret
 		while (at + 1 < b->n && b->v[at + 1].t_ns <= t)
 			at++;
 		bool known = b->n && b->v[at].t_ns <= t && b->v[at].median != MISSING;
-		ret[k] = t >= b->end_ns ? OVER : known ? (double)b->v[at].median / y_max : NAN;
+		ret[k] = t >= b->end_ns ? (c->cross ? OVER : NAN) : known ? (double)b->v[at].median / y_max : NAN;
 	}
 }
 
@@ -194,7 +195,7 @@ void figure_groups_form(struct figure_model *m)
 
 	for (size_t i = 0; i < all; i++)
 		if (last_known(&m->cell[i].rss)) {
-			trace(m, &m->cell[i].rss, traces[n]);
+			trace(m, &m->cell[i], traces[n]);
 			cells[n++] = &m->cell[i];
 		}
 

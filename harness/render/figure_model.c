@@ -19,9 +19,7 @@ static const json_t *cell_info(const struct campaign *c, const char *id)
 	json_t *info;
 	size_t i;
 
-	json_array_foreach(json_object_get(c->info, "cells"), i, info)
-		if (!strcmp(text_of(info, "id"), id))
-			return info;
+	json_array_foreach(json_object_get(c->info, "cells"), i, info) if (!strcmp(text_of(info, "id"), id)) return info;
 	return NULL;
 }
 
@@ -60,7 +58,8 @@ static void setting_of(const struct figure_model *m, const json_t *settings, cha
 	const char *axis;
 	json_t *value;
 
-	json_object_foreach((json_t *)settings, axis, value) {
+	json_object_foreach((json_t *)settings, axis, value)
+	{
 		const char *text = json_is_string(value) ? json_string_value(value) : "";
 
 		if (!strcmp(axis, m->panel_axis))
@@ -131,8 +130,8 @@ static int by_value(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-/* Median over the runs that have the metric, NAN if none has */
-static double metric(const struct campaign_cell *c, const char *name)
+/* Median, or the greatest, over the runs that have the metric; NAN if none has */
+static double metric_of(const struct campaign_cell *c, const char *name, bool greatest)
 {
 	double *v = xcalloc(c->n_runs + 1, sizeof(*v)), median = NAN;
 	size_t n = 0;
@@ -144,10 +143,15 @@ static double metric(const struct campaign_cell *c, const char *name)
 	}
 	if (n) {
 		qsort(v, n, sizeof(*v), by_value);
-		median = n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+		median = greatest ? v[n - 1] : n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 	}
 	free(v);
 	return median;
+}
+
+static double metric(const struct campaign_cell *c, const char *name)
+{
+	return metric_of(c, name, false);
 }
 
 static enum behaviour behaviour_of(const struct figure_cell *f)
@@ -180,6 +184,7 @@ static void fill_cell(struct figure_cell *f, const struct campaign *campaign, co
 	f->share = metric(c, "released_share");
 	f->first_fall_s = metric(c, "first_fall_s");
 	f->release_s = metric(c, "release_s");
+	f->release_worst_s = metric_of(c, "release_s", true);
 	f->lazyfree_settled = metric(c, "lazyfree_settled_bytes");
 	f->behaviour = behaviour_of(f);
 }

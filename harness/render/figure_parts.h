@@ -18,8 +18,8 @@
 
 /* As many colours as can be told apart; settings beyond are left out, and the subtitle says so. */
 #define FIGURE_SETTINGS_MAX 8
-#define FIGURE_GROUPS_MAX 8
-#define FIGURE_MARKS_MAX 6
+#define FIGURE_GROUPS_MAX   8
+#define FIGURE_MARKS_MAX    6
 /* Points that a run's curve is reduced to for drawing: about two spans of time to the pixel in the widest figure. */
 #define FIGURE_POINTS 2400
 
@@ -27,11 +27,11 @@ struct err;
 
 /* What became of a cell: decides the words and the headline. */
 enum behaviour {
-	BEHAVIOUR_NONE,    /* not run, not applicable, or no data */
-	BEHAVIOUR_FAILED,  /* ended otherwise than it should; may have a curve all the same */
-	BEHAVIOUR_HELD,    /* less than 5 % was given back */
-	BEHAVIOUR_FALLS,   /* 5 % or more was */
-	BEHAVIOUR_MOVING,  /* has not settled */
+	BEHAVIOUR_NONE,   /* not run, not applicable, or no data */
+	BEHAVIOUR_FAILED, /* ended otherwise than it should; may have a curve all the same */
+	BEHAVIOUR_HELD,   /* less than 5 % was given back */
+	BEHAVIOUR_FALLS,  /* 5 % or more was */
+	BEHAVIOUR_MOVING, /* has not settled */
 	BEHAVIOUR_COUNT_
 };
 
@@ -41,14 +41,16 @@ struct figure_cell {
 	enum outcome outcome;             /* of the first run that is not OUTCOME_OK, else OUTCOME_OK */
 	size_t n_failed;                  /* runs that are not */
 	enum behaviour behaviour;
-	struct band rss, lazyfree;   /* owned; without points where there is no curve */
-	double peak, settled, baseline, share, first_fall_s, release_s, lazyfree_settled; /* medians over the repeats; NAN: missing */
+	struct band rss, lazyfree; /* owned; without points where there is no curve */
+	/* Medians over the repeats; NAN: missing */
+	double peak, settled, baseline, share, first_fall_s, release_s, lazyfree_settled;
+	double release_worst_s; /* of the slowest repeat */
 	bool shows_lazyfree;
-	bool cross;                  /* a run ended before its time, here: */
+	bool cross;                    /* a run ended before its time, here: */
 	double cross_s, cross_after_s; /* the latter from exec */
 	uint64_t cross_bytes;
-	char *note;                  /* owned: a word or two on what happened; "" */
-	int group;                   /* of the overlay, from 1; 0: not in it */
+	char *note; /* owned: a word or two on what happened; "" */
+	int group;  /* of the overlay, from 1; 0: not in it */
 };
 
 struct figure_group {
@@ -56,7 +58,7 @@ struct figure_group {
 	char *note; /* owned */
 	double end_s;
 	double end_bytes;
-	double fall_s; /* for the order of those that end alike */
+	double fall_s;           /* for the order of those that end alike */
 	double tag_s, tag_bytes; /* where on its curve its number can stand beside the others'; NAN: nowhere */
 };
 
@@ -64,23 +66,23 @@ struct figure_model {
 	const struct campaign *campaign;
 	struct campaign_cells cells;
 	bool real_clock;
-	char *panel_axis;              /* owned; "" where the campaign has no axis */
-	struct strv panel_key;         /* the axis' values */
-	struct strv panel_name;        /* "Go 1.12" */
-	struct strv panel_short;       /* "1.12", for lists */
-	struct strv panel_detail;      /* "1.12.17", or "" */
+	char *panel_axis;         /* owned; "" where the campaign has no axis */
+	struct strv panel_key;    /* the axis' values */
+	struct strv panel_name;   /* "Go 1.12" */
+	struct strv panel_short;  /* "1.12", for lists */
+	struct strv panel_detail; /* "1.12.17", or "" */
 	struct strv setting_key;
-	struct strv setting_name;      /* "default settings", "GODEBUG=madvdontneed=1" */
+	struct strv setting_name; /* "default settings", "GODEBUG=madvdontneed=1" */
 	size_t settings_left_out;
-	struct figure_cell *cell;      /* owned: panel-major, panel_key.n x setting_key.n */
+	struct figure_cell *cell; /* owned: panel-major, panel_key.n x setting_key.n */
 	unsigned repeats;
-	bool aligned;                  /* by the mark `dropped` */
-	double zero_s;                 /* the figure's time of that mark, in all runs; 0 where not aligned */
-	double span_s, y_max;          /* the figure's length; the highest value in the data */
-	uint64_t limit_bytes;          /* of all cells; 0: none, or not the same for all */
-	uint64_t *panel_limit_bytes;   /* owned: of all cells of a panel, likewise */
+	bool aligned;                /* by the mark `dropped` */
+	double zero_s;               /* the figure's time of that mark, in all runs; 0 where not aligned */
+	double span_s, y_max;        /* the figure's length; the highest value in the data */
+	uint64_t limit_bytes;        /* of all cells; 0: none, or not the same for all */
+	uint64_t *panel_limit_bytes; /* owned: of all cells of a panel, likewise */
 	struct strv mark_name;
-	double *mark_t_s;              /* owned: panel-major, panels x marks; NAN where a panel has none */
+	double *mark_t_s; /* owned: panel-major, panels x marks; NAN where a panel has none */
 	struct figure_group group[FIGURE_GROUPS_MAX];
 	size_t n_groups;
 	char *title, *heatmap_subtitle, *subtitle, *source; /* owned */

@@ -64,7 +64,8 @@ static void put_size(char *buf, size_t n, double bytes)
 	(void)snprintf(buf, n, "%.*s" NBSP "%s", digits, text, blank + 1);
 }
 
-/* ---- a cell ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- a cell
+ * ----------------------------------------------------------------------------------------------------------------------- */
 
 static const char *failure_words(enum outcome o)
 {
@@ -106,7 +107,10 @@ struct facts {
 	bool stays; /* a good part remains */
 };
 
-#define FACTS_INIT { INFINITY, -INFINITY, INFINITY, -INFINITY, INFINITY, -INFINITY, INFINITY, -INFINITY, INFINITY, -INFINITY, false }
+#define FACTS_INIT                                                                                                             \
+	{                                                                                                                      \
+		INFINITY, -INFINITY, INFINITY, -INFINITY, INFINITY, -INFINITY, INFINITY, -INFINITY, INFINITY, -INFINITY, false \
+	}
 
 static void widen(double *from, double *to, double v)
 {
@@ -230,7 +234,9 @@ char *figure_panel_says(const struct figure_model *m, size_t panel)
 		if (c->rss.n)
 			return xstrdup("");
 		if (!says || c->behaviour == BEHAVIOUR_FAILED)
-			says = c->behaviour == BEHAVIOUR_FAILED ? failure_words(c->outcome) : c->why_not ? "not applicable" : "not run";
+			says = c->behaviour == BEHAVIOUR_FAILED ? failure_words(c->outcome)
+			       : c->why_not                     ? "not applicable"
+								: "not run";
 	}
 	return xstrdup(says ? says : "");
 }
@@ -238,11 +244,13 @@ char *figure_panel_says(const struct figure_model *m, size_t panel)
 char *figure_heat_text(const struct figure_cell *c)
 {
 	if (!isnan(c->share))
-		return strf("%.0f" NBSP "%%", 100 * fmax(c->share, 0));
+		/* 99.8 % is not all. */
+		return strf(c->share >= 0.995 && c->share < 1 ? "%.1f" NBSP "%%" : "%.0f" NBSP "%%",
+			    fmin(100 * fmax(c->share, 0), c->share < 1 ? 99.9 : 100));
 	if (c->why_not)
-		return xstrdup(strstr(c->why_not, "does not know") || strstr(c->why_not, "later do") ? "no knob" :
-			       strstr(c->why_not, "default")					     ? "= default" :
-												       "n/a");
+		return xstrdup(strstr(c->why_not, "does not know") || strstr(c->why_not, "later do") ? "no knob"
+			       : strstr(c->why_not, "default")                                       ? "= default"
+												     : "n/a");
 	if (c->behaviour == BEHAVIOUR_FAILED)
 		return xstrdup(failure_words(c->outcome));
 	return xstrdup(c->behaviour == BEHAVIOUR_MOVING ? "not settled" : "not run");
@@ -264,7 +272,8 @@ char *figure_heat_sub(const struct figure_cell *c)
 	return xstrdup(time);
 }
 
-/* ---- lists ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- lists
+ * ------------------------------------------------------------------------------------------------------------------------ */
 
 char *figure_panel_list(const struct figure_model *m, const bool *in)
 {
@@ -278,7 +287,7 @@ char *figure_panel_list(const struct figure_model *m, const bool *in)
 		while (last + 1 < m->panel_key.n && in[last + 1])
 			last++;
 		if (last > p + 1) {
-			strv_pushf(&parts, "%s to %s", m->panel_short.v[p], m->panel_short.v[last]);
+			strv_pushf(&parts, "%s" NBSP "to" NBSP "%s", m->panel_short.v[p], m->panel_short.v[last]);
 			p = last;
 		} else {
 			strv_push(&parts, m->panel_short.v[p]);
@@ -345,7 +354,8 @@ static void name_groups(struct figure_model *m)
 	}
 }
 
-/* ---- the headline ----------------------------------------------------------------------------------------------------------------- */
+/* ---- the headline
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 struct side {
 	bool *in; /* owned: panels whose first setting behaves so */
@@ -365,6 +375,8 @@ static void take_side(const struct figure_model *m, struct side *s, enum behavio
 			continue;
 		s->n++;
 		add_facts(&s->facts, c);
+		/* The headline says "within": that holds for every run. */
+		widen(&s->facts.release_from, &s->facts.release_to, c->release_worst_s);
 		s->peak = fmax(s->peak, isnan(c->peak) ? 0 : c->peak);
 	}
 }
@@ -440,7 +452,8 @@ static char *headline(const struct figure_model *m)
 	return clauses.n ? strv_join(&clauses, "; ") : xstrdup(question ? question : "Resident memory");
 }
 
-/* ---- how it was got --------------------------------------------------------------------------------------------------------------- */
+/* ---- how it was got
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -462,7 +475,8 @@ char *figure_limit_name(uint64_t limit_bytes)
 /* "6.18" of "6.18.44-cloud-amd64": the source line has it whole. Caller frees. */
 static char *kernel_series(const char *release)
 {
-	size_t major = strspn(release, "0123456789"), minor = release[major] == '.' ? strspn(release + major + 1, "0123456789") : 0;
+	size_t major = strspn(release, "0123456789"),
+	       minor = release[major] == '.' ? strspn(release + major + 1, "0123456789") : 0;
 
 	return strf("%.*s", (int)(minor ? major + 1 + minor : strlen(release)), release);
 }
@@ -473,13 +487,15 @@ static char *say_subtitle(const struct figure_model *m)
 	const char *question = text_of(info, "title");
 	/* The headline may be the question itself. */
 	bool asked = *question && strcmp(question, m->title);
-	cleanup_free char *limit = figure_limit_name(m->limit_bytes), *kernel = kernel_series(text_of(json_object_get(info, "host"), "kernel"));
+	cleanup_free char *limit = figure_limit_name(m->limit_bytes),
+			  *kernel = kernel_series(text_of(json_object_get(info, "host"), "kernel"));
 	cleanup_free char *left_out = m->settings_left_out ? strf(" The first %d of %zu settings.", FIGURE_SETTINGS_MAX,
-								  FIGURE_SETTINGS_MAX + m->settings_left_out) : xstrdup("");
+								  FIGURE_SETTINGS_MAX + m->settings_left_out)
+							   : xstrdup("");
 
-	return strf("%s%sScenario %s, %s clock, %u" NBSP "run%s a cell%s%s, Linux" NBSP "%s.%s%s", asked ? question : "", asked ? " " : "",
-		    text_of(info, "scenario"), m->real_clock ? "real" : "virtual", m->repeats, m->repeats == 1 ? "" : "s", *limit ? ", " : "", limit,
-		    kernel, m->aligned ? " Time" NBSP "0: the memory is dropped." : "", left_out);
+	return strf("%s%sScenario %s, %s clock, %u" NBSP "run%s a cell%s%s, Linux" NBSP "%s.%s", asked ? question : "",
+		    asked ? " " : "", text_of(info, "scenario"), m->real_clock ? "real" : "virtual", m->repeats,
+		    m->repeats == 1 ? "" : "s", *limit ? ", " : "", limit, kernel, left_out);
 }
 
 /* "21 November 2026" of "2026-11-21T06:14:00Z" */
@@ -519,7 +535,9 @@ void figure_words_find(struct figure_model *m)
 {
 	name_groups(m);
 	m->title = headline(m);
-	m->subtitle = say_subtitle(m);
-	m->heatmap_subtitle = strf("Each cell: the share of the memory that was given back, and in what time. %s", m->subtitle);
+
+	cleanup_free char *how = say_subtitle(m);
+	m->subtitle = strf("%s%s", how, m->aligned ? " Time" NBSP "0: the memory is dropped." : "");
+	m->heatmap_subtitle = strf("Each cell: the share of the memory that was given back, and in what time. %s", how);
 	m->source = say_source(m);
 }

@@ -59,17 +59,27 @@ static int library_init(struct err *err)
 	return 0;
 }
 
-static int library_errno(int code)
+/* Most of the library's codes hide the errno (a read-only mount is "operation not allowed"): the kernel is asked again. */
+static int library_errno(int code, const struct cgroup_tree *t, const char *name)
 {
-	if (code == ECGOTHER)
-		return cgroup_get_last_errno() > 0 ? cgroup_get_last_errno() : EIO;
-	if (code == ECGROUPNOTALLOWED || code == ECGCANTSETVALUE)
-		return EACCES;
-	return EIO;
+	cleanup_free char *above = strf("%s/%s", t->mount, name);
+
+	if (code == ECGOTHER && cgroup_get_last_errno() > 0)
+		return cgroup_get_last_errno();
+	*strrchr(above, '/') = 0;
+	if (access(above, W_OK) < 0)
+		return errno;
+	return code == ECGROUPNOTALLOWED || code == ECGCANTSETVALUE ? EACCES : EIO;
 }
 
-/* Makes a group with these values through libcgroup. */
-static int make_group(const char *name, const struct value *values, size_t n, struct err *err)
+/* A v2 group that is not the root group was handed to us: as an ordinary user in a scope. */
+static bool is_delegated(const struct cgroup_tree *t)
+{
+	return t->version == 2 && *t->parent;
+}
+
+static int make_group_by_library(const struct cgroup_tree *t, const char *name, const struct value *values, size_t n,
+				 struct err *err)
 {
 	struct cgroup *g = cgroup_new_cgroup(name);
 	struct cgroup_controller *memory = g ? cgroup_add_controller(g, "memory") : NULL;
@@ -79,15 +89,50 @@ static int make_group(const char *name, const struct value *values, size_t n, st
 		r = cgroup_add_value_string(memory, values[i].file, values[i].text);
 	if (!r)
 		r = cgroup_create_cgroup(g, 0);
-	int errnum = r ? library_errno(r) : 0;
+	int errnum = r ? library_errno(r, t, name) : 0;
 	if (g)
 		cgroup_free(&g);
 	return r ? err_set(err, errnum, "cannot make the memory cgroup %s", name) : 0;
 }
 
-static int say_what_to_do(const struct cgroup_tree *t, struct err *err)
+static int make_group_by_hand(const struct cgroup_tree *t, const char *name, const struct value *values, size_t n, struct err *err)
 {
-	if (t->version == 2)
+	cleanup_free char *group = strf("%s/%s", t->mount, name);
+	int r = mkdir(group, 0755) < 0 ? -errno : 0;
+
+	if (r < 0)
+		return err_set(err, -r, "cannot make the memory cgroup %s", name);
+	for (size_t i = 0; !r && i < n; i++) {
+		cleanup_free char *file = strf("%s/%s", group, values[i].file);
+
+		r = file_write_in_place(file, values[i].text);
+		if (r < 0)
+			(void)err_set(err, -r, "cannot write %s", file);
+	}
+	if (r < 0)
+		(void)rmdir(group);
+	return r;
+}
+
+/* libcgroup writes "+memory" into each cgroup.subtree_control from the root group down, whether it is there already or not. In a
+ * delegated group those above are not ours to write. */
+static int make_group(const struct cgroup_tree *t, const char *name, const struct value *values, size_t n, struct err *err)
+{
+	return is_delegated(t) ? make_group_by_hand(t, name, values, n, err) : make_group_by_library(t, name, values, n, err);
+}
+
+static int say_what_to_do(const struct cgroup_tree *t, int r, struct err *err)
+{
+	if (r == -EROFS)
+		(void)err_hint(err, "The cgroups of a container are read-only unless it is started with --privileged.");
+	else if (r == -EBUSY && !*t->parent) /* of a container: the machine's own root group may have processes */
+		(void)err_hint(err,
+			       "A cgroup with processes hands nothing down. Move them into one below it: mkdir %s/all; "
+			       "for p in $(cat %s/cgroup.procs); do echo $p >%s/all/cgroup.procs; done 2>/dev/null",
+			       t->mount, t->mount, t->mount);
+	else if (r == -ENODEV && !*t->parent)
+		(void)err_hint(err, "Boot the kernel with cgroup_enable=memory and without cgroup_disable=memory.");
+	else if (t->version == 2)
 		(void)err_hint(err, "Run it as root (sudo), or in a scope of your own: systemd-run --user --scope -p Delegate=yes memtide ...");
 	else
 		(void)err_hint(err, "Run it as root (sudo).");
@@ -98,23 +143,58 @@ static int say_what_to_do(const struct cgroup_tree *t, struct err *err)
  * moves into a leaf beside the groups of its runs. */
 static int hand_memory_down(const struct cgroup_tree *t, const char *own, struct err *err)
 {
-	cleanup_free char *control = strf("%s/%s%scgroup.subtree_control", t->mount, t->parent, *t->parent ? "/" : "");
+	cleanup_free char *above = strf("%s/%s/cgroup.subtree_control", t->mount, t->parent);
+	cleanup_free char *below = strf("%s/%s/cgroup.subtree_control", t->mount, own);
 	cleanup_free char *leaf = strf("%s/%s/supervisor", t->mount, own);
 	cleanup_free char *procs = strf("%s/cgroup.procs", leaf);
-	cleanup_free char *group = strf("%s/%s", t->mount, own);
 
-	if (t->version == 1 || !*t->parent)
-		return 0;
-	if (mkdir(group, 0755) < 0 && errno != EEXIST)
-		return err_set(err, errno, "cannot make the cgroup %s", group);
-	if (mkdir(leaf, 0755) < 0 && errno != EEXIST)
+	if (mkdir(leaf, 0755) < 0)
 		return err_set(err, errno, "cannot make the cgroup %s", leaf);
 
 	int r = file_write_in_place(procs, "0");
 	if (r < 0)
 		return err_set(err, -r, "cannot move into %s", leaf);
-	r = file_write_in_place(control, "+memory");
+	r = file_write_in_place(above, "+memory");
+	if (r == -EBUSY)
+		return err_set(err, -r, "other processes share the cgroup %s", t->parent);
+	if (r >= 0)
+		r = file_write_in_place(below, "+memory");
 	return r < 0 ? err_set(err, -r, "cannot hand the memory controller down from %s", t->parent) : 0;
+}
+
+/* Undoes all of it, as far as it was done: the lower group gives the controller up first, or the upper one cannot. */
+static void remove_own_group(const struct cgroup_tree *t, const char *own)
+{
+	cleanup_free char *path = strf("%s/%s", t->mount, own);
+
+	if (is_delegated(t)) {
+		cleanup_free char *above = strf("%s/%s/cgroup.subtree_control", t->mount, t->parent);
+		cleanup_free char *back = strf("%s/%s/cgroup.procs", t->mount, t->parent);
+		cleanup_free char *below = strf("%s/cgroup.subtree_control", path);
+		cleanup_free char *leaf = strf("%s/supervisor", path);
+
+		(void)file_write_in_place(below, "-memory");
+		(void)file_write_in_place(above, "-memory");
+		(void)file_write_in_place(back, "0");
+		(void)rmdir(leaf);
+	}
+	(void)rmdir(path);
+}
+
+/* A v2 hierarchy may lack the controller: switched off at boot, or not handed down to the group that this process is in. */
+static int check_controller(const struct cgroup_tree *t, struct err *err)
+{
+	cleanup_free char *group = strf("%s%s%s", t->mount, *t->parent ? "/" : "", t->parent);
+	cleanup_free char *path = strf("%s/cgroup.controllers", group), *text = NULL;
+	int r = t->version == 2 ? file_read(path, 4096, &text, NULL, err) : 0;
+	char *save = NULL;
+
+	if (r < 0 || !text)
+		return r;
+	for (char *word = strtok_r(text, " \n", &save); word; word = strtok_r(NULL, " \n", &save))
+		if (!strcmp(word, "memory"))
+			return 0;
+	return err_set(err, ENODEV, "the cgroup %s has no memory controller", group);
 }
 
 static int own_name(const struct cgroup_tree *t, char **ret, struct err *err)
@@ -146,13 +226,15 @@ int memcg_root_open(struct memcg_root **ret, struct strv *ret_swept, struct err 
 	if (r < 0)
 		return r;
 	cgroup_tree_sweep(&tree, ret_swept);
-	r = own_name(&tree, &name, err);
+	r = check_controller(&tree, err);
 	if (r >= 0)
-		r = hand_memory_down(&tree, name, err);
+		r = own_name(&tree, &name, err);
 	if (r >= 0)
-		r = make_group(name, NULL, 0, err);
+		r = make_group(&tree, name, NULL, 0, err);
+	if (r >= 0 && is_delegated(&tree) && (r = hand_memory_down(&tree, name, err)) < 0)
+		remove_own_group(&tree, name);
 	if (r < 0)
-		return say_what_to_do(&tree, err);
+		return say_what_to_do(&tree, r, err);
 
 	struct memcg_root *root = xcalloc(1, sizeof(*root));
 
@@ -171,18 +253,7 @@ struct memcg_root *memcg_root_free(struct memcg_root *r)
 {
 	if (!r)
 		return NULL;
-
-	cleanup_free char *path = strf("%s/%s", r->tree.mount, r->name);
-	if (r->tree.version == 2 && *r->tree.parent) {
-		cleanup_free char *back = strf("%s/%s/cgroup.procs", r->tree.mount, r->tree.parent);
-		cleanup_free char *control = strf("%s/%s/cgroup.subtree_control", r->tree.mount, r->tree.parent);
-		cleanup_free char *leaf = strf("%s/supervisor", path);
-
-		(void)file_write_in_place(control, "-memory");
-		(void)file_write_in_place(back, "0");
-		(void)rmdir(leaf);
-	}
-	(void)rmdir(path);
+	remove_own_group(&r->tree, r->name);
 	free(r->name);
 	free(r);
 	return NULL;
@@ -243,7 +314,7 @@ int memcg_create(struct memcg_root *root, const char *name, uint64_t limit_bytes
 	struct value values[3];
 	size_t n = limit_values(root, limit_bytes, values);
 	cleanup_free char *full = strf("%s/%s", root->name, name);
-	int r = make_group(full, values, n, err);
+	int r = make_group(&root->tree, full, values, n, err);
 
 	if (r < 0)
 		return r;

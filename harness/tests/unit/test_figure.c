@@ -25,8 +25,8 @@ static json_t *cell_json(const char *go, const char *godebug, const char *why)
 {
 	cleanup_free char *id = strf("go=%s,godebug=%s", go, godebug);
 
-	return json_pack("{s:s, s:{s:s, s:s}, s:s+, s:I, s:b, s:s?}", "id", id, "settings", "go", go, "godebug", godebug, "go_version", go, ".9",
-			 "limit_bytes", (json_int_t)(1024 * MIB), "applicable", !why, "why", why);
+	return json_pack("{s:s, s:{s:s, s:s}, s:s+, s:I, s:b, s:s?}", "id", id, "settings", "go", go, "godebug", godebug,
+			 "go_version", go, ".9", "limit_bytes", (json_int_t)(1024 * MIB), "applicable", !why, "why", why);
 }
 
 static void write_campaign(void)
@@ -37,13 +37,14 @@ static void write_campaign(void)
 
 	for (size_t i = 0; i < 4; i++) {
 		json_array_append_new(cells, cell_json(releases[i], "default", NULL));
-		json_array_append_new(cells, cell_json(releases[i], "x=1", i ? NULL : "Go 1.11 does not know x (1.12 and later do)"));
+		json_array_append_new(cells,
+				      cell_json(releases[i], "x=1", i ? NULL : "Go 1.11 does not know x (1.12 and later do)"));
 	}
-	cleanup_json json_t *info = json_pack("{s:s, s:s, s:s, s:s, s:{s:s}, s:{s:s, s:s, s:i, s:I}, s:s, s:i, s:f, s:i, s:o}", "format",
-					      "memtide-campaign/1", "scenario", "allocate", "title", "What's kept?", "started",
-					      "2026-11-21T06:14:00Z", "memtide", "version", "1.0", "host", "kernel", "6.1.0", "machine",
-					      "x86_64", "cpus", 2, "memory_bytes", (json_int_t)(24 * 1024 * MIB), "clock", "real", "repeat", 1,
-					      "for_s", 20.0, "cgroup_version", 2, "cells", cells);
+	cleanup_json json_t *info = json_pack(
+		"{s:s, s:s, s:s, s:s, s:{s:s}, s:{s:s, s:s, s:i, s:I}, s:s, s:i, s:f, s:i, s:o}", "format", "memtide-campaign/1",
+		"scenario", "allocate", "title", "What's kept?", "started", "2026-11-21T06:14:00Z", "memtide", "version", "1.0",
+		"host", "kernel", "6.1.0", "machine", "x86_64", "cpus", 2, "memory_bytes", (json_int_t)(24 * 1024 * MIB), "clock",
+		"real", "repeat", 1, "for_s", 20.0, "cgroup_version", 2, "cells", cells);
 	assert_return_code(json_save(path, info, NULL), 0);
 }
 
@@ -56,18 +57,25 @@ static void sample(struct record *r, double t_s, uint64_t mib)
 
 static void lazyfree(struct record *r, double t_s, uint64_t mib)
 {
-	struct probe p = { .t_ns = (int64_t)(t_s * 1e9), .threads = MISSING, .cpu_ns = MISSING, .hwm_bytes = MISSING,
-			   .inactive_file_bytes = MISSING, .working_set_bytes = MISSING, .pss_bytes = MISSING,
-			   .lazyfree_bytes = mib * MIB, .thp_bytes = 0, .swap_bytes = 0 };
+	struct probe p = { .t_ns = (int64_t)(t_s * 1e9),
+			   .threads = MISSING,
+			   .cpu_ns = MISSING,
+			   .hwm_bytes = MISSING,
+			   .inactive_file_bytes = MISSING,
+			   .working_set_bytes = MISSING,
+			   .pss_bytes = MISSING,
+			   .lazyfree_bytes = mib * MIB,
+			   .thp_bytes = 0,
+			   .swap_bytes = 0 };
 
 	record_probe(r, &p);
 }
 
 static void finish(struct record *r, const char *outcome, double target_s, json_t *metrics)
 {
-	cleanup_json json_t *run = json_pack("{s:s, s:s, s:f, s:o, s:{}, s:[{s:f, s:s, s:s}]}", "format", "memtide-run/1", "outcome", outcome,
-					     "target_s", target_s, "metrics", metrics, "missing", "marks", "t_s", 2.0, "name", "dropped", "by",
-					     "program");
+	cleanup_json json_t *run = json_pack("{s:s, s:s, s:f, s:o, s:{}, s:[{s:f, s:s, s:s}]}", "format", "memtide-run/1",
+					     "outcome", outcome, "target_s", target_s, "metrics", metrics, "missing", "marks",
+					     "t_s", 2.0, "name", "dropped", "by", "program");
 
 	assert_return_code(record_close_series(r, NULL), 0);
 	assert_return_code(record_finish(r, run, NULL), 0);
@@ -92,9 +100,10 @@ static void falls(const char *go, const char *godebug, double fall_s, double sil
 	for (int t = 1; t < 20; t++)
 		if (t < silent_from || t >= silent_from + 5)
 			sample(r, t, t < fall_s ? 800 : 6);
-	finish(r, "ok", 20, json_pack("{s:I, s:I, s:I, s:f, s:f, s:f}", "peak_rss_bytes", (json_int_t)(800 * MIB), "baseline_rss_bytes",
-				      (json_int_t)(2 * MIB), "settled_rss_bytes", (json_int_t)(6 * MIB), "released_share", 0.995,
-				      "first_fall_s", fall_s - 2, "release_s", fall_s - 2 + 0.1));
+	finish(r, "ok", 20,
+	       json_pack("{s:I, s:I, s:I, s:f, s:f, s:f}", "peak_rss_bytes", (json_int_t)(800 * MIB), "baseline_rss_bytes",
+			 (json_int_t)(2 * MIB), "settled_rss_bytes", (json_int_t)(6 * MIB), "released_share", 0.995,
+			 "first_fall_s", fall_s - 2, "release_s", fall_s - 2 + 0.1));
 }
 
 static void holds(const char *go, const char *godebug)
@@ -106,9 +115,10 @@ static void holds(const char *go, const char *godebug)
 		sample(r, t, 800);
 	lazyfree(r, 1, 0);
 	lazyfree(r, 3, 790);
-	finish(r, "ok", 20, json_pack("{s:I, s:I, s:I, s:f, s:I}", "peak_rss_bytes", (json_int_t)(800 * MIB), "baseline_rss_bytes",
-				      (json_int_t)(2 * MIB), "settled_rss_bytes", (json_int_t)(800 * MIB), "released_share", 0.0,
-				      "lazyfree_settled_bytes", (json_int_t)(790 * MIB)));
+	finish(r, "ok", 20,
+	       json_pack("{s:I, s:I, s:I, s:f, s:I}", "peak_rss_bytes", (json_int_t)(800 * MIB), "baseline_rss_bytes",
+			 (json_int_t)(2 * MIB), "settled_rss_bytes", (json_int_t)(800 * MIB), "released_share", 0.0,
+			 "lazyfree_settled_bytes", (json_int_t)(790 * MIB)));
 }
 
 static void is_killed(const char *go, const char *godebug)
@@ -188,8 +198,9 @@ static void variables_are_complete(void **state)
 	assert_has(text, "array panel_name[4] = ['Go 1.11', 'Go 1.12', 'Go 1.13', 'Go 1.14']\n");
 	assert_has(text, "array panel_detail[4] = ['1.11.9', ");
 	assert_has(text, "array setting_name[2] = ['default settings', 'GODEBUG=x=1']\n");
-	assert_has(text, "array curve_file[8] = ['curve-01-1.tsv', '', 'curve-02-1.tsv', 'curve-02-2.tsv', '', '', 'curve-04-1.tsv', "
-			 "'curve-04-2.tsv']\n");
+	assert_has(text,
+		   "array curve_file[8] = ['curve-01-1.tsv', '', 'curve-02-1.tsv', 'curve-02-2.tsv', '', '', 'curve-04-1.tsv', "
+		   "'curve-04-2.tsv']\n");
 	assert_has(text, "array panel_says[4] = ['', '', 'build failed', '']\n");
 	assert_has(text, "array curve_lazy[8] = [0, 0, 1, 0, 0, 0, 0, 0]\n");
 	assert_has(text, "array mark_name[1] = ['dropped']\n");
@@ -205,7 +216,8 @@ static void text_is_quoted(void **state)
 	cleanup_free char *text = written("figure.gp");
 
 	(void)state;
-	assert_has(text, "subtitle = 'What''s kept? Scenario allocate, real clock, 1" NBSP "run a cell, limit" NBSP "1" NBSP "GB, ");
+	assert_has(text,
+		   "subtitle = 'What''s kept? Scenario allocate, real clock, 1" NBSP "run a cell, limit" NBSP "1" NBSP "GB, ");
 }
 
 static void a_missing_share_is_not_zero(void **state)
@@ -214,8 +226,8 @@ static void a_missing_share_is_not_zero(void **state)
 
 	(void)state;
 	assert_has(text, "array heat_share[8] = [0.995, NaN, 0, 0.995, NaN, NaN, 0.995, NaN]\n");
-	assert_has(text, "array heat_text[8] = ['100" NBSP "%', 'no knob', '0" NBSP "%', '100" NBSP "%', 'build failed', 'build failed', '100"
-			 NBSP "%', 'OOM-killed']\n");
+	assert_has(text, "array heat_text[8] = ['99.5" NBSP "%', 'no knob', '0" NBSP "%', '99.5" NBSP
+			 "%', 'build failed', 'build failed', '99.5" NBSP "%', 'OOM-killed']\n");
 	assert_has(text, "array heat_kind[8] = [0, 1, 0, 0, 2, 2, 0, 2]\n");
 }
 
@@ -224,9 +236,11 @@ static void notes_say_what_happened(void **state)
 	cleanup_free char *text = written("figure.gp");
 
 	(void)state;
-	assert_has(text, "array curve_note[8] = ['falls in 0.10" NBSP "s', '', 'held, 790" NBSP "MB reclaimable', 'falls after 8.0" NBSP
-			 "s', '', '', 'falls in 0.10" NBSP "s', 'OOM-killed after 1.5" NBSP "s']\n");
-	assert_has(text, "title = 'Go" NBSP "1.12 keeps 800" NBSP "MB resident by default; Go" NBSP "1.11 and 1.14 give it back within 0.10" NBSP "s'\n");
+	assert_has(text,
+		   "array curve_note[8] = ['falls in 0.10" NBSP "s', '', 'held, 790" NBSP "MB reclaimable', 'falls after 8.0" NBSP
+		   "s', '', '', 'falls in 0.10" NBSP "s', 'OOM-killed after 1.5" NBSP "s']\n");
+	assert_has(text, "title = 'Go" NBSP "1.12 keeps 800" NBSP "MB resident by default; Go" NBSP
+			 "1.11 and 1.14 give it back within 0.10" NBSP "s'\n");
 }
 
 static void an_early_end_is_crossed(void **state)
@@ -288,9 +302,9 @@ static void lists_use_ranges(void **state)
 		bool in[4];
 		const char *text;
 	} cases[] = {
-		{ { true, true, true, true }, "Go" NBSP "1.11 to 1.14" },
+		{ { true, true, true, true }, "Go" NBSP "1.11" NBSP "to" NBSP "1.14" },
 		{ { true, false, true, true }, "Go" NBSP "1.11, 1.13 and 1.14" },
-		{ { false, true, true, true }, "Go" NBSP "1.12 to 1.14" },
+		{ { false, true, true, true }, "Go" NBSP "1.12" NBSP "to" NBSP "1.14" },
 		{ { false, false, false, true }, "Go" NBSP "1.14" },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {

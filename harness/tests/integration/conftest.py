@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real binary, driven as a user drives it: real toolchains, real cgroups, real kernel counters.
+
+A skip names the missing prerequisite; with CI=true in the environment it is a failure.
+"""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+RELEASES = ["1.11", "1.12", "1.13", "1.16", "latest"]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--build", default="build", help="the build directory to test")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.add_marker(pytest.mark.usefixtures("nothing_left_behind"))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which CI does not allow: {report.longrepr}"
+
+
+@pytest.fixture(scope="session")
+def build(request):
+    path = ROOT / request.config.getoption("--build")
+    assert (path / "memtide").exists(), f"{path}/memtide is not built: make check"
+    return path
+
+
+def own_groups():
+    """Every memtide-* group below /sys/fs/cgroup."""
+    return [str(p) for p in pathlib.Path("/sys/fs/cgroup").rglob("memtide-*") if p.is_dir()]
+
+
+def alive_owner(group):
+    match = re.search(r"memtide-\d+-(\d+)-\d+$", group)
+    return bool(match) and os.path.exists(f"/proc/{match.group(1)}")
+
+
+@pytest.fixture
+def nothing_left_behind():
+    """No test leaves a group of a memtide that is gone."""
+    yield
+    left = [g for g in own_groups() if not alive_owner(g)]
+    assert not left, f"cgroups left behind: {left}"
+
+
+class Result:
+    def __init__(self, completed, out):
+        self.code = completed.returncode
+        self.out = completed.stdout
+        self.err = completed.stderr
+        self._results = out
+
+    @property
+    def campaign(self):
+        return newest_campaign(self._results)
+
+    def runs(self):
+        return self.campaign.runs()
+
+    def run(self):
+        runs = self.runs()
+        assert len(runs) == 1, f"{len(runs)} runs, not one; stderr: {self.err}"
+        return runs[0]
+
+
+class Campaign:
+    def __init__(self, path):
+        self.path = path
+        self.info = json.loads((path / "campaign.json").read_text())
+
+    def runs(self):
+        """run.json of every run, those that were not applicable left out."""
+        found = [json.loads(p.read_text()) for p in sorted(self.path.glob("*/*/run.json"))]
+        return [r for r in found if r["outcome"] != "not-applicable"]
+
+    def run_dir(self, cell="default", repeat=1):
+        return self.path / cell / str(repeat)
+
+    def samples(self, cell="default", repeat=1):
+        """(t_s, rss_bytes, usage_bytes or None) of every row."""
+        text = subprocess.run(
+            ["zstdcat", self.run_dir(cell, repeat) / "samples.tsv.zst"], capture_output=True, check=True, text=True
+        ).stdout
+        rows = [line.split("\t") for line in text.splitlines() if not line.startswith("#")]
+        return [(float(t), int(rss), None if usage == "-" else int(usage)) for t, rss, usage in rows]
+
+
+def newest_campaign(results):
+    found = sorted(pathlib.Path(results).glob("*/campaign.json"))
+    assert found, f"no campaign in {results}"
+    return Campaign(found[-1].parent)
+
+
+@pytest.fixture
+def memtide(build, tmp_path):
+    """memtide("run", "x.yaml", ...) -> Result; results go to tmp_path/results unless told otherwise."""
+    results = tmp_path / "results"
+
+    def call(*args, env=None, timeout=120, cwd=None, prefix=(), plot=False):
+        argv = [*prefix, str(build / "memtide"), *map(str, args)]
+        if args and args[0] == "run":
+            if "--out" not in args:
+                argv += ["--out", str(results)]
+            if not plot:
+                argv.append("--no-plot")
+        environment = {**os.environ, "MEMTIDE_HOME": str(ROOT), **(env or {})}
+        completed = subprocess.run(
+            argv, capture_output=True, text=True, timeout=timeout, env=environment, cwd=cwd or tmp_path, stdin=subprocess.DEVNULL
+        )
+        assert "Sanitizer" not in completed.stderr, completed.stderr
+        assert completed.returncode >= 0, f"memtide died by {signal.Signals(-completed.returncode).name}: {completed.stderr}"
+        return Result(completed, results)
+
+    call.results = results
+    call.binary = str(build / "memtide")
+    return call
+
+
+@pytest.fixture
+def scenario(tmp_path):
+    """scenario("name", command=[...], run="for: 1s", ...) writes a scenario file and returns its path."""
+
+    def write(name="test", command=None, program=None, run="timeout: 20s", limit="256MB", extra=""):
+        if command is not None:
+            program = "{command: " + json.dumps([str(c) for c in command]) + "}"
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(
+            f"name: {name}\ntitle: What does {name} do?\nprogram: {program}\nlimit: {limit}\nrun: {{{run}}}\n{extra}\n"
+        )
+        return path
+
+    return write
+
+
+@pytest.fixture
+def stimulus(build):
+    """Path of a program of known behaviour (harness/tests/stimuli)."""
+    return lambda name: build / "stimuli" / name
+
+
+@pytest.fixture(scope="session")
+def toolchains(build):
+    """The releases that the tests build with, fetched if they are not here."""
+    done = subprocess.run([build / "memtide", "go", "fetch", ",".join(RELEASES)], capture_output=True, text=True, timeout=600)
+    if done.returncode != 0:
+        pytest.skip(f"prerequisite: Go {', '.join(RELEASES)}: {done.stderr.strip()}")
+    return RELEASES
+
+
+@pytest.fixture
+def needs_root():
+    if os.geteuid() != 0:
+        pytest.skip("prerequisite: root (memory cgroups)")
