@@ -24,6 +24,7 @@ struct running {
 	struct run *run;     /* owned */
 	struct record *record; /* owned */
 	char started[32];
+	int64_t begun_ns;
 	struct running *next;
 };
 
@@ -165,6 +166,7 @@ static void start_next(struct execution *x)
 	r->next = x->running;
 	x->running = r;
 	iso_time_now(r->started);
+	r->begun_ns = clock_monotonic_ns();
 	e = record_create(x->j->dir, x->j->plan->cells[p->cell].id, p->repeat, &r->record, &err);
 	if (e >= 0)
 		e = start_target(x, r, &err);
@@ -195,18 +197,28 @@ static void fill(struct execution *x)
 	}
 }
 
+/* Until the last run of the queue ends; 0 where runs end by themselves and nobody knows when. */
+static double time_left_s(const struct execution *x, int64_t now)
+{
+	double run_s = (double)x->j->scenario->for_ns / 1e9;
+	double left_s = x->queue.next < x->queue.n ? queue_estimate_s(&x->queue, run_s, START_GAP_S)
+			: x->running		   ? run_s - (double)(now - x->running->begun_ns) / 1e9
+						   : 0;
+
+	return left_s > 0 ? left_s : 0;
+}
+
 static void show_progress(const struct execution *x)
 {
-	double elapsed_s = (double)(clock_monotonic_ns() - x->begun_ns) / 1e9;
-	double run_s = (double)x->j->scenario->for_ns / 1e9;
+	int64_t now = clock_monotonic_ns();
 	const struct running *youngest = x->running;
 	char line[256];
 	struct progress p = {
 		.done = x->queue.next - x->queue.running,
 		.total = x->queue.n,
 		.running = x->queue.running,
-		.elapsed_s = elapsed_s,
-		.eta_s = queue_estimate_s(&x->queue, run_s, 0.7) + (x->queue.running ? run_s / 2 : 0),
+		.elapsed_s = (double)(now - x->begun_ns) / 1e9,
+		.eta_s = time_left_s(x, now),
 		.cell = youngest ? x->j->plan->cells[x->j->plan->order[youngest->planned].cell].id : "",
 		.phase = youngest ? run_phase(youngest->run) : "",
 		.rss_bytes = youngest ? run_rss_bytes(youngest->run) : MISSING,

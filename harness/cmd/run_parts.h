@@ -19,6 +19,9 @@
 
 struct err;
 
+/* A start follows the one before it when that one's load is over: about this long. For estimates only. */
+#define START_GAP_S 0.7
+
 struct run_options {
 	struct strv scenarios; /* names or paths */
 	const char *go_list;         /* borrowed from argv, as all strings here; NULL: the scenario's own */

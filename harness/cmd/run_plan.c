@@ -10,7 +10,6 @@
 #include "run/queue.h"
 
 #define BUDGET_SHARE 0.7      /* of the available memory */
-#define START_GAP_S 0.7       /* a start follows the one before it when that one's load is over */
 #define BUILD_S 6.0           /* of a release not yet in the build cache, on two CPUs; for the estimate only */
 #define FETCH_S 9.0
 

@@ -17,12 +17,13 @@ static char *minutes(char *buf, size_t n, double seconds)
 
 char *progress_line(char *buf, size_t n, const struct progress *p)
 {
-	char gone[32], left[32], size[32] = "";
+	char gone[32], left[32], until[64] = "", size[32] = "";
 
 	if (p->rss_bytes != MISSING)
 		format_size(size, sizeof(size), p->rss_bytes);
-	(void)snprintf(buf, n, "%zu of %zu runs, %zu running, %s gone, about %s left   %s%s%s%s%s", p->done, p->total, p->running,
-		       minutes(gone, sizeof(gone), p->elapsed_s), minutes(left, sizeof(left), p->eta_s), p->cell, *p->phase ? " " : "",
-		       p->phase, *size ? " " : "", size);
+	if (p->eta_s > 0)
+		(void)snprintf(until, sizeof(until), ", about %s left", minutes(left, sizeof(left), p->eta_s));
+	(void)snprintf(buf, n, "%zu of %zu runs, %zu running, %s gone%s   %s%s%s%s%s", p->done, p->total, p->running,
+		       minutes(gone, sizeof(gone), p->elapsed_s), until, p->cell, *p->phase ? " " : "", p->phase, *size ? " " : "", size);
 	return buf;
 }

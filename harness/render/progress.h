@@ -8,7 +8,8 @@
 
 struct progress {
 	size_t done, total, running;
-	double elapsed_s, eta_s;
+	double elapsed_s;
+	double eta_s; /* 0: not known, not said */
 	const char *cell;   /* of the run started last; "" none */
 	const char *phase;  /* its last mark; "" none */
 	uint64_t rss_bytes; /* its RSS; MISSING unknown */
