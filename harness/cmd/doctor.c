@@ -12,7 +12,10 @@
 #include "cmd/cmd.h"
 #include "cmd/doctor_checks.h"
 #include "render/table.h"
+#include "render/wrap.h"
 #include "run/cgroup_tree.h"
+
+#define FOUND_COLUMN 20
 
 enum { OPT_CLEAN = 256, OPT_JSON };
 
@@ -77,24 +80,12 @@ static void print_text(const struct checks *c)
 	for (size_t i = 0; i < c->n; i++) {
 		const struct check *k = &c->v[i];
 		const char *on = style.colour ? colours[k->state] : "", *off = style.colour ? "\033[0m" : "";
-		size_t room = (size_t)style.columns > 40 ? (size_t)style.columns - 21 : 60;
 
 		counts[k->state]++;
 		printf("%s%-4s%s  %-13s ", on, state_names[k->state], off, k->name);
-		/* Words that do not fit go below, under the column. */
-		size_t used = 0;
-		cleanup_strv struct strv words = STRV_INIT;
-		strv_split(&words, k->found, " \n");
-		for (size_t w = 0; w < words.n; w++) {
-			if (used && used + strlen(words.v[w]) + 1 > room) {
-				printf("\n%20s", "");
-				used = 0;
-			}
-			used += (size_t)printf("%s%s", used ? " " : "", words.v[w]);
-		}
-		putchar('\n');
+		print_wrapped(stdout, k->found, style.columns, FOUND_COLUMN, FOUND_COLUMN);
 		if (k->mend)
-			printf("%20smend: %s\n", "", k->mend);
+			printf("%*smend: %s\n", FOUND_COLUMN, "", k->mend);
 	}
 	printf("\n%u ok, %u to look at, %u wrong.\n", counts[CHECK_OK], counts[CHECK_WARN], counts[CHECK_FAIL]);
 }

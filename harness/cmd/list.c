@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "cmd/cmd.h"
 #include "plan/scenario.h"
+#include "render/wrap.h"
 
 #define WIDTH 80 /* a terminal's, or a mail's */
 
@@ -90,23 +91,9 @@ static json_t *json_scenario(const struct scenario *s)
 
 /* --- for people --- */
 
-/* Wraps at blanks; lines after the first are indented as far as the first one's text. */
-static void print_wrapped(const char *label, int indent, const char *text)
+static void print_labelled(const char *label, int indent, const char *text)
 {
-	int column = printf("%-*s", indent, label);
-	cleanup_strv struct strv words = STRV_INIT;
-
-	strv_split(&words, text, " \n\t");
-	for (size_t i = 0; i < words.n; i++) {
-		int n = (int)strlen(words.v[i]);
-
-		if (column > indent && column + 1 + n > WIDTH)
-			column = printf("\n%*s", indent, "") - 1;
-		else if (column > indent)
-			column += printf(" ");
-		column += printf("%s", words.v[i]);
-	}
-	printf("\n");
+	print_wrapped(stdout, text, WIDTH, indent, printf("%-*s", indent, label));
 }
 
 static void print_row(const char *label, const char *text)
@@ -114,7 +101,7 @@ static void print_row(const char *label, const char *text)
 	cleanup_free char *indented = strf("  %s", label);
 
 	if (text && *text)
-		print_wrapped(indented, 15, text);
+		print_labelled(indented, 15, text);
 }
 
 static void print_axes(const struct scenario *s)
@@ -159,11 +146,11 @@ static void print_expectation(const struct expectation *e)
 	printf("\n  %s%s", cells, e->share < 1 ? "" : "\n");
 	if (e->share < 1)
 		printf(" (in %.0f %% of the repeats)\n", e->share * 100);
-	print_wrapped("", 4, conditions);
+	print_labelled("", 4, conditions);
 	if (e->because) {
 		cleanup_free char *because = strf("because %s", e->because);
 
-		print_wrapped("", 4, because);
+		print_labelled("", 4, because);
 	}
 }
 
@@ -171,7 +158,7 @@ static void print_scenario(const struct scenario *s)
 {
 	cleanup_free char *args = strv_join(&s->args, " "), *command = strv_join(&s->program.command, " ");
 
-	print_wrapped("", 0, s->title);
+	print_labelled("", 0, s->title);
 	printf("\n");
 	print_row("scenario", s->name);
 	print_row("source", s->source);
@@ -213,7 +200,7 @@ static void print_table(struct scenario *const *all, size_t n)
 	for (size_t i = 0; i < n; i++)
 		width = (int)strlen(all[i]->name) > width ? (int)strlen(all[i]->name) : width;
 	for (size_t i = 0; i < n; i++)
-		print_wrapped(all[i]->name, width + 2, all[i]->title);
+		print_labelled(all[i]->name, width + 2, all[i]->title);
 	printf("%s", n ? "\n`memtide list SCENARIO` tells all about one, `memtide run SCENARIO` runs it.\n" : "");
 }
 

@@ -7,7 +7,7 @@
 #pragma once
 #include <stddef.h>
 
-#include "record/table.h"
+#include "record/tsv.h"
 
 struct err;
 struct mark;

@@ -9,7 +9,7 @@
 #include <zstd.h>
 
 #include "record/outfile.h"
-#include "record/table.h"
+#include "record/tsv.h"
 
 #define SERIES_TEXT_MAX 16384
 

@@ -10,6 +10,7 @@
 #include "base/units.h"
 #include "render/table.h"
 #include "render/table_parts.h"
+#include "render/wrap.h"
 
 /* Releases of one setting with one conduct. */
 struct group {
@@ -338,6 +339,6 @@ void table_print_sentences(FILE *out, const struct campaign *c, const struct tab
 
 	cleanup_free char *all = strv_join(&sentences, " ");
 	if (*all)
-		print_wrapped(out, all, style->columns, 0);
+		print_wrapped(out, all, style->columns, 0, 0);
 	groups_done(&l);
 }

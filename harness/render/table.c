@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/units.h"
 #include "render/table_parts.h"
+#include "render/wrap.h"
 
 #define COLUMNS_MIN  40
 #define COLUMNS_ELSE 80
@@ -81,14 +82,6 @@ static char *size_text(const struct folded *f, double peak, bool ranges)
 	return range_text(a, b);
 }
 
-char *time_text(char *buf, size_t n, double seconds)
-{
-	if (seconds >= 0.9995)
-		return format_duration(buf, n, seconds);
-	(void)snprintf(buf, n, seconds < 0.001 ? "<1 ms" : "%.0f ms", 1000 * seconds);
-	return buf;
-}
-
 /* How long dropped memory stayed: "held" where it did to the end. */
 static char *fall_text(const struct folded *f, bool ranges)
 {
@@ -104,20 +97,6 @@ static char *fall_text(const struct folded *f, bool ranges)
 	(void)time_text(a, sizeof(a), f->min);
 	(void)time_text(b, sizeof(b), f->max);
 	return range_text(a, b);
-}
-
-char *outcomes_text(const struct row *r)
-{
-	cleanup_strv struct strv parts = STRV_INIT;
-	size_t n = r->cell->n_runs;
-
-	for (int o = 0; o < OUTCOME_COUNT_; o++) {
-		if (n == 1 && r->outcomes[o])
-			return xstrdup(outcome_to_string((enum outcome)o));
-		if (r->outcomes[o])
-			strv_pushf(&parts, "%u %s", r->outcomes[o], outcome_to_string((enum outcome)o));
-	}
-	return n ? strv_join(&parts, ", ") : xstrdup("not run");
 }
 
 static struct text_row text_row(const struct row *r, bool ranges)
@@ -295,12 +274,12 @@ static void print_title(FILE *out, const struct campaign *c, const struct rows *
 	cleanup_free char *text = strf("%s%s%s", name ? name : "", title ? ": " : "", title ? title : "");
 
 	fputs(p->head, out);
-	print_wrapped(out, text, style->columns, 0);
+	print_wrapped(out, text, style->columns, 0, 0);
 	fputs(p->off, out);
 	if (*rows->constant) {
 		cleanup_free char *constant = strf("everywhere: %s", rows->constant);
 
-		print_wrapped(out, constant, style->columns, 0);
+		print_wrapped(out, constant, style->columns, 0, 0);
 	}
 	fputc('\n', out);
 }
@@ -326,7 +305,7 @@ void table_print(FILE *out, const struct campaign *c, const struct table_style *
 		at++;
 	}
 	if (l.has_medians)
-		print_wrapped(out, "~: the median of runs that differ", style->columns, 0);
+		print_wrapped(out, "~: the median of runs that differ", style->columns, 0, 0);
 	table_print_notes(out, &rows, style);
 	layout_done(&l);
 }

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "render/table.h"
 #include "render/table_parts.h"
+#include "render/wrap.h"
 
 #define NOTES_MAX  12  /* of one kind; more would bury the table */
 #define REASON_MAX 160 /* characters of a reason */
@@ -24,28 +25,6 @@ struct notes {
 	struct note *v; /* owned */
 	size_t n;
 };
-
-void print_wrapped(FILE *out, const char *text, int columns, int indent)
-{
-	bool empty = true;
-	int at = 0;
-
-	while (*text) {
-		int word = (int)strcspn(text, " ");
-
-		if (!empty && at + 1 + word > columns) {
-			fprintf(out, "\n%*s", indent, "");
-			at = indent;
-			empty = true;
-		}
-		fprintf(out, "%s%.*s", empty ? "" : " ", word, text);
-		at += word + !empty;
-		empty = false;
-		text += word;
-		text += strspn(text, " ");
-	}
-	fputc('\n', out);
-}
 
 /* The first line, cut where it is long. */
 static char *first_line(const char *text)
@@ -88,7 +67,7 @@ static void print_notes(FILE *out, const struct rows *rows, const struct table_s
 					       *list ? " for Go " : "", list, *reason ? ": " : "", reason);
 
 		if (i < NOTES_MAX)
-			print_wrapped(out, text, style->columns, 2);
+			print_wrapped(out, text, style->columns, 2, 0);
 		else if (i == NOTES_MAX)
 			fprintf(out, "(%zu more of this kind)\n", l->n - NOTES_MAX);
 		free(n->what);

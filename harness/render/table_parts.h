@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * table_parts.h - what table.c and sentences.c share. Private to them.
+ * table_parts.h - what table.c, table_notes.c and sentences.c share. Private to them.
  */
 #pragma once
 #include <stdio.h>
@@ -9,8 +9,6 @@
 
 struct table_style;
 
-/* Writes text broken at blanks to the width; lines after the first begin with `indent` blanks. Ends with a line end. */
-void print_wrapped(FILE *out, const char *text, int columns, int indent);
 /* What did not fit into the table: cells not run, failures, runs that ended differently, missing values. */
 void table_print_notes(FILE *out, const struct rows *rows, const struct table_style *style);
 /* "51 ms", "<1 ms" and from a second on format_duration()'s text. Returns buf. */

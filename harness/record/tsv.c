@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "record/table.h"
+#include "record/tsv.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * table.h - the columns of the series files, and a row to text and back. Private to record/.
+ * tsv.h - the columns of the series files, and a row to text and back. Private to record/.
  *
  * One description serves the writer and the reader. It is walked for every row of the control loop, at 1 000 rows a second and
  * target: numbers are written digit by digit, which costs a quarter of what snprintf() does. Pure; any thread.

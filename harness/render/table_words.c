@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the table, its notes and its sentences say alike.
+ */
+#include "base/alloc.h"
+#include "base/strv.h"
+#include "base/units.h"
+#include "render/table_parts.h"
+
+char *time_text(char *buf, size_t n, double seconds)
+{
+	if (seconds >= 0.9995)
+		return format_duration(buf, n, seconds);
+	(void)snprintf(buf, n, seconds < 0.001 ? "<1 ms" : "%.0f ms", 1000 * seconds);
+	return buf;
+}
+
+char *outcomes_text(const struct row *r)
+{
+	cleanup_strv struct strv parts = STRV_INIT;
+	size_t n = r->cell->n_runs;
+
+	for (int o = 0; o < OUTCOME_COUNT_; o++) {
+		if (n == 1 && r->outcomes[o])
+			return xstrdup(outcome_to_string((enum outcome)o));
+		if (r->outcomes[o])
+			strv_pushf(&parts, "%u %s", r->outcomes[o], outcome_to_string((enum outcome)o));
+	}
+	return n ? strv_join(&parts, ", ") : xstrdup("not run");
+}
