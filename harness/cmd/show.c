@@ -181,8 +181,7 @@ static size_t print_expectations(const struct campaign_cells *cells, bool quiet)
 	return failed;
 }
 
-/* ---- warnings
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- warnings ----------------------------------------------------------------------------------------------------------------- */
 
 static double missed_share(const json_t *run)
 {
@@ -196,10 +195,11 @@ static double missed_share(const json_t *run)
 static void warn_of_sampling(const struct campaign *c)
 {
 	const struct campaign_run *worst = NULL;
-	size_t late = 0, lossy = 0;
+	size_t sampled = 0, late = 0, lossy = 0;
 	double most = 0;
 
 	for (size_t i = 0; i < c->n_runs; i++) {
+		sampled += json_is_object(json_object_get(c->runs[i].run, "sampling"));
 		double share = missed_share(c->runs[i].run);
 
 		late += share > MISSED_MAX;
@@ -210,10 +210,8 @@ static void warn_of_sampling(const struct campaign *c)
 		}
 	}
 	if (late && worst)
-		log_warn("%zu of %zu runs missed more than 1 %% of their ticks, at worst %.1f %% (%s, repeat %u): the machine "
-			 "was busy; "
-			 "`memtide doctor` says what to do",
-			 late, c->n_runs, 100 * most, worst->cell_id, worst->repeat);
+		log_warn("%zu of %zu runs missed more than 1 %% of their ticks, at worst %.1f %% (%s, repeat %u): the machine was busy",
+			 late, sampled, 100 * most, worst->cell_id, worst->repeat);
 	if (lossy)
 		log_warn("%zu runs lost samples that found the buffer full; the peak is still the kernel's", lossy);
 }
