@@ -88,12 +88,12 @@ static void check_groups(struct checks *c)
 	struct memcg_root *groups = NULL;
 
 	if (memcg_root_open(&groups, NULL, &err) < 0) {
-		/* The error's own second line is the way to mend it. */
-		char *mend = strstr(err.msg ? err.msg : "", "\n  ");
+		/* The error's own second line says what mends it here: it differs between root, a container and a user's session. */
+		const char *what = err_text(&err), *mend = strstr(what, "\n  ");
 
+		struct check *k = add(c, "cgroups", CHECK_FAIL, "%.*s", (int)strcspn(what, "\n"), what);
 		if (mend)
-			*mend = 0;
-		add(c, "cgroups", CHECK_FAIL, "%s", err_text(&err))->mend = xstrdup(mend ? "sudo memtide doctor   # or run with --limit none" : "");
+			k->mend = strf("%.*s", (int)strcspn(mend + 3, "\n"), mend + 3);
 		return;
 	}
 	add(c, "cgroups", CHECK_OK, "version %d, groups can be made", memcg_root_version(groups));

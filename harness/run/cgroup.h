@@ -2,9 +2,10 @@
  *
  * cgroup.h - memory-limited groups for runs, cgroup v1 and v2 behind one interface.
  *
- * libcgroup makes and deletes groups and sets limits; values are read by pread on kept fds, because libcgroup opens the file
- * at each read. A supervisor's groups lie in one group of its own (cgroup_tree.h), and groups of supervisors that are gone are
- * emptied and deleted by memcg_root_open(). (Named memcg because libcgroup owns the names that begin with cgroup_.)
+ * libcgroup makes and deletes groups and sets limits (in a delegated v2 group they are made by hand: it cannot); values are
+ * read by pread on kept fds, because libcgroup opens the file at each read. A supervisor's groups lie in one group of its own
+ * (cgroup_tree.h), and groups of supervisors that are gone are emptied and deleted by memcg_root_open(). (Named memcg because
+ * libcgroup owns the names that begin with cgroup_.)
  * Main thread only; the fds given out may be read on any thread.
  */
 #pragma once
