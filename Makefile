@@ -34,10 +34,12 @@ OPT ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wformat=2 \
 	-Wswitch-enum -Wconversion -Wno-sign-conversion -Wundef $(if $(WERROR),-Werror)
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-VERSION := $(shell git describe --always --dirty --tags 2>/dev/null || echo unknown)
-CPPFLAGS += -D_GNU_SOURCE -Iharness $(shell pkg-config --cflags $(PKGCONFIG) 2>/dev/null)
-CFLAGS += -std=gnu17 $(OPT) $(WARN) $(SANFLAGS) -pthread
-LDLIBS += $(shell pkg-config --libs $(PKGCONFIG) 2>/dev/null) -lm -pthread
+# Another user's clone (make deps by one, sudo make check by the other) has its version all the same.
+VERSION := $(shell git -c safe.directory='$(CURDIR)' describe --always --dirty --tags 2>/dev/null || echo unknown)
+# CPPFLAGS, CFLAGS, LDFLAGS and LDLIBS are the user's: they come on top, from the command line too, and take nothing away.
+OUR_CPPFLAGS := -D_GNU_SOURCE -Iharness $(shell pkg-config --cflags $(PKGCONFIG) 2>/dev/null) $(CPPFLAGS)
+OUR_CFLAGS := -std=gnu17 $(OPT) $(WARN) $(SANFLAGS) -pthread $(CFLAGS)
+OUR_LDLIBS := $(shell pkg-config --libs $(PKGCONFIG) 2>/dev/null) -lm -pthread $(LDLIBS)
 
 ROOMS := base plan build gostate run record analyse compare render cmd
 LIB_SRC := $(wildcard $(ROOMS:%=harness/%/*.c))
@@ -49,35 +51,42 @@ STIMULI := $(patsubst harness/tests/stimuli/%.c,$O/stimuli/%,$(wildcard harness/
 
 all: $O/memtide ## builds build/memtide
 
-# Without pkg-config's answers nothing compiles: say which package is missing instead.
+# Without pkg-config's answers nothing compiles: say which packages are missing instead.
 $O/.have-libraries: Makefile
 	@mkdir -p $(@D)
-	@command -v pkg-config >/dev/null || { echo "memtide: pkg-config is missing: run 'make deps'" >&2; exit 1; }
-	@for p in $(PKGCONFIG); do pkg-config --exists $$p || { echo "memtide: the library $$p is missing: run 'make deps'" >&2; exit 1; }; done
+	@for c in $(firstword $(CC)) pkg-config; do command -v $$c >/dev/null || { echo "memtide: $$c is missing: run 'make deps'" >&2; exit 1; }; done
+	@missing=; for p in $(PKGCONFIG); do pkg-config --exists $$p || missing="$$missing $$p"; done; [ -z "$$missing" ] || { \
+		echo "memtide: libraries are missing:$$missing: run 'make deps', which installs" $(filter lib%-dev,$(PKGS_DEBIAN)) >&2; exit 1; }
 	@touch $@
+
+# Objects made with other flags are made again. -Werror apart: it changes no object, and `make` and `make check` alternate.
+FLAGS := $(CC) $(OUR_CPPFLAGS) $(filter-out -Werror,$(OUR_CFLAGS)) $(LDFLAGS) $(OUR_LDLIBS)
+$O/.flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(FLAGS)' | cmp -s - $@ || printf '%s\n' '$(FLAGS)' > $@
 
 $O/memtide: $O/obj/memtide.o $O/libmemtide.a
 	@echo "  LINK    $@"
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$Q$(CC) $(OUR_CFLAGS) $(LDFLAGS) -o $@ $^ $(OUR_LDLIBS)
 
 $O/libmemtide.a: $(LIB_OBJ)
 	$Qrm -f $@ && $(AR) rcs $@ $^
 
-$O/obj/%.o: harness/%.c | $O/.have-libraries
+$O/obj/%.o: harness/%.c $O/.flags | $O/.have-libraries
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
-	$Q$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$Q$(CC) $(OUR_CPPFLAGS) $(OUR_CFLAGS) -MMD -MP -c -o $@ $<
 
 $O/version.h: FORCE
 	@mkdir -p $(@D)
 	@echo '#define MEMTIDE_VERSION "$(VERSION)"' | cmp -s - $@ || echo '#define MEMTIDE_VERSION "$(VERSION)"' > $@
-$O/obj/memtide.o $O/obj/cmd/run_json.o: CPPFLAGS += -include $O/version.h
+$O/obj/memtide.o $O/obj/cmd/run_json.o: private OUR_CPPFLAGS += -include $O/version.h
 $O/obj/memtide.o $O/obj/cmd/run_json.o: $O/version.h
 
-$O/tests/%: harness/tests/unit/%.c $O/libmemtide.a
+$O/tests/%: harness/tests/unit/%.c $O/libmemtide.a $O/.flags
 	@mkdir -p $(@D)
 	@echo "  TEST    $@"
-	$Q$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes -MMD -MP $(LDFLAGS) -o $@ $< $O/libmemtide.a $(LDLIBS) -lcmocka
+	$Q$(CC) $(OUR_CPPFLAGS) $(OUR_CFLAGS) -Wno-missing-prototypes -MMD -MP $(LDFLAGS) -o $@ $< $O/libmemtide.a $(OUR_LDLIBS) -lcmocka
 
 # Stimuli are measured, so they are plain: no sanitizer.
 $O/stimuli/%: harness/tests/stimuli/%.c
@@ -89,28 +98,32 @@ $O/stimuli/%: harness/tests/stimuli/%.c
 
 # --- packages -----------------------------------------------------------------------------------------------------------------------
 # golang-go (1.19) begins the fetching of toolchains where there is no `go` yet.
-DEBIAN = $(PKGS_DEBIAN) $(if $(shell command -v go || ls /usr/local/go/bin/go 2>/dev/null),,golang-go)
+DEBIAN = $(PKGS_DEBIAN) $(MORE_PKGS) $(if $(shell for g in go /usr/local/go/bin/go; do $$g version && break; done 2>/dev/null),,golang-go)
 
 deps: ## installs the Debian packages that are missing
+	@command -v dpkg-query >/dev/null || { echo "memtide: this is no Debian: install what these packages hold:" $(DEBIAN) >&2; exit 1; }
 	@missing=$$(for p in $(DEBIAN); do dpkg-query -W -f='$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \
 	if [ -z "$$missing" ]; then echo "All Debian packages are here."; exit 0; fi; \
 	echo "Missing Debian packages:" $$missing; \
 	if [ "$$(id -u)" = 0 ]; then as=; \
 	elif command -v sudo >/dev/null; then as=sudo; \
-	else echo "memtide: neither root nor sudo: have them installed with: apt-get install" $$missing >&2; exit 1; fi; \
+	else echo "memtide: neither root nor sudo: as root run: apt-get update && apt-get install --no-install-recommends" $$missing >&2; \
+		exit 1; fi; \
 	$$as sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$$@" >/dev/null' deps $$missing
 
 # --- for people ---------------------------------------------------------------------------------------------------------------------
-# After `deps` make is started anew: what it asked pkg-config before no longer holds.
+# After `deps` make is started anew: what it asked pkg-config before no longer holds. On all CPUs, unless -j says otherwise.
+AGAIN = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$$(nproc))
+
 reproduce: ## the first figure: 17 Go releases, from an empty clone
 	@$(MAKE) --no-print-directory deps
-	@$(MAKE) --no-print-directory all
+	+@$(AGAIN) all
 	$O/memtide go fetch 1.11..latest
 	$O/memtide run free-os-memory
 
 reproduce-idle: ## the same, idle for 650 s of real time (about 25 minutes)
 	@$(MAKE) --no-print-directory deps
-	@$(MAKE) --no-print-directory all
+	+@$(AGAIN) all
 	$O/memtide go fetch 1.11..latest
 	$O/memtide run allocate
 
@@ -121,21 +134,37 @@ TESTS ?= harness/tests/integration
 
 check: ## all tests; TESTS=FILE for some, SAN=... with sanitizers
 	@$(MAKE) --no-print-directory deps
-	@$(MAKE) --no-print-directory check-built WERROR=1
+	+@$(AGAIN) check-built WERROR=1
 
 check-built: all $(UNIT_BIN) $(STIMULI) hdr-check house-check
+	@[ -n "$(PYTHON)" ] || { echo "memtide: no python3 here has pytest: run 'make deps'" >&2; exit 1; }
 	$(PYTHON) -m pytest -p no:cacheprovider -q -rs $(TESTS) --build=$O
 
 # Each header compiles alone, whatever was included before it.
 hdr-check: | $O/.have-libraries
 	@echo "  HEADERS"
 	@for h in $(HEADERS:harness/%=%); do \
-		echo "#include \"$$h\"" | $(CC) $(CPPFLAGS) -std=gnu17 $(WARN) -x c -fsyntax-only - || { echo "memtide: $$h does not compile alone" >&2; exit 1; }; \
+		echo "#include \"$$h\"" | $(CC) $(OUR_CPPFLAGS) -std=gnu17 $(WARN) -x c -fsyntax-only - || { echo "memtide: $$h does not compile alone" >&2; exit 1; }; \
 	done
 
 house-check: ## rooms include only what lies to their left; every file has its licence line
 	@echo "  HOUSE"
 	@harness/tests/house.sh
+
+# --- bench --------------------------------------------------------------------------------------------------------------------------
+$O/bench/meter: harness/tests/bench/meter.c $O/libmemtide.a $O/.flags
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$Q$(CC) $(OUR_CPPFLAGS) $(OUR_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $O/libmemtide.a $(OUR_LDLIBS)
+
+-include $O/bench/meter.d
+
+bench: ## measures memtide itself, beside psutil, psrecord and mprof; BENCH=--campaign=DIR for long runs too
+	@$(MAKE) --no-print-directory deps MORE_PKGS=python3-pip
+	+@$(AGAIN) bench-built
+
+bench-built: all $O/bench/meter $(STIMULI)
+	$(PYTHON) harness/tests/bench/bench.py --build=$O $(BENCH)
 
 clean: ## removes what was built (results and caches stay)
 	rm -rf $O
@@ -144,4 +173,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 FORCE:
-.PHONY: all deps reproduce reproduce-idle check check-built hdr-check house-check clean help FORCE
+.PHONY: all deps reproduce reproduce-idle check check-built hdr-check house-check bench bench-built clean help FORCE

@@ -14,6 +14,7 @@
 #include "render/table.h"
 #include "render/wrap.h"
 #include "run/cgroup_tree.h"
+#include "run/owner.h"
 
 #define FOUND_COLUMN 20
 
@@ -59,9 +60,9 @@ static int clean(void)
 	cleanup_strv struct strv swept = STRV_INIT;
 	struct cgroup_tree tree;
 
-	if (cgroup_tree_find(&tree, &err) < 0)
-		return cmd_failed(&err);
-	cgroup_tree_sweep(&tree, &swept);
+	owner_sweep_processes(&swept);
+	if (cgroup_tree_find(&tree, &err) >= 0)
+		cgroup_tree_sweep(&tree, &swept);
 	for (size_t i = 0; i < swept.n; i++)
 		printf("removed %s\n", swept.v[i]);
 	if (swept.n == 0)

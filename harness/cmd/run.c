@@ -76,6 +76,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->rate_hz = count_option(state, "rate", arg, SAMPLER_RATE_MAX);
 		return 0;
 	case OPT_OUT:
+		if (!*arg)
+			argp_error(state, "--out: name a folder");
 		o->out = arg;
 		return 0;
 	case OPT_JOBS:

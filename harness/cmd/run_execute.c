@@ -13,6 +13,7 @@
 #include "render/progress.h"
 #include "run/cgroup.h"
 #include "run/clock.h"
+#include "run/owner.h"
 #include "run/queue.h"
 
 #define TICK_NS (200 * NS_PER_MS)
@@ -338,9 +339,10 @@ static int open_groups(struct job *j, struct memcg_root **ret, struct err *err)
 	for (size_t i = 0; i < j->plan->n_cells; i++)
 		limited |= j->plan->cells[i].limit_bytes > 0;
 
+	owner_sweep_processes(&swept);
 	int r = memcg_root_open(ret, &swept, limited ? err : &why);
 	for (size_t i = 0; i < swept.n; i++)
-		log_note("Removed %s, left behind by an earlier run that was killed.", swept.v[i]);
+		log_note("Removed %s, left behind by a memtide that was killed.", swept.v[i]);
 	if (r >= 0)
 		j->cgroup_version = memcg_root_version(*ret);
 	else if (!limited)
@@ -352,7 +354,14 @@ int job_execute(struct job *j, struct err *err)
 {
 	struct execution x = { .j = j };
 	sigset_t mask, before;
-	int r;
+	struct owner me;
+	char owner[OWNER_NAME_MAX];
+	int r = owner_self(&me, err);
+
+	if (r < 0)
+		return r;
+	owner_format(owner, &me);
+	x.room.owner = owner;
 
 	/* Before the sampling thread starts, which inherits the mask: sd-event takes these through a signalfd. */
 	(void)sigemptyset(&mask);

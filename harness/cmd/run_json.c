@@ -110,6 +110,17 @@ static json_t *marks_json(const struct run_result *r)
 	return a;
 }
 
+/* What the record lacks, in words. */
+static json_t *damage_json(const char *series, const struct run_result *r)
+{
+	cleanup_free char *marks = r && r->lost_marks ? strf("%llu marks after the first %zu were not kept",
+							     (unsigned long long)r->lost_marks, r->n_marks)
+						      : NULL;
+	cleanup_free char *both = series && marks ? strf("%s; %s", series, marks) : NULL;
+
+	return string_or_null(both ? both : series ? series : marks);
+}
+
 /* Adds metrics, missing, expectations, mechanism and damage. */
 static void add_analysis(const struct job *j, const struct cell *c, const struct run_result *r, enum outcome outcome,
 			     const char *run_dir, json_t *run)
@@ -129,7 +140,7 @@ static void add_analysis(const struct job *j, const struct cell *c, const struct
 	json_object_set_new(run, "metrics", metrics ? metrics : json_object());
 	json_object_set_new(run, "missing", missing ? missing : json_object());
 	json_object_set_new(run, "expectations", expectations);
-	json_object_set_new(run, "damage", string_or_null(series.damage));
+	json_object_set_new(run, "damage", damage_json(series.damage, r));
 	run_series_done(&series);
 }
 

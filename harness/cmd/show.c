@@ -189,7 +189,8 @@ static double missed_share(const json_t *run)
 	double samples = json_number_value(json_object_get(sampling, "samples")),
 	       missed = json_number_value(json_object_get(sampling, "missed"));
 
-	return samples + missed > 0 ? missed / (samples + missed) : 0;
+	/* Of a run that was over in a moment a share says nothing. */
+	return samples + missed >= 100 ? missed / (samples + missed) : 0;
 }
 
 static void warn_of_sampling(const struct campaign *c)

@@ -26,11 +26,16 @@ struct notes {
 	size_t n;
 };
 
-/* The first line, cut where it is long. */
+/* The first line, cut where it is long; with the second one where the first only announces it. */
 static char *first_line(const char *text)
 {
 	size_t n = strcspn(text, "\n");
 
+	if (n > 0 && text[n - 1] == ':' && text[n]) {
+		cleanup_free char *both = strf("%.*s %.*s", (int)n, text, (int)strcspn(text + n + 1, "\n"), text + n + 1);
+
+		return strlen(both) > REASON_MAX ? strf("%.*s...", REASON_MAX - 3, both) : strf("%s", both);
+	}
 	return n > REASON_MAX ? strf("%.*s...", REASON_MAX - 3, text) : strf("%.*s", (int)n, text);
 }
 

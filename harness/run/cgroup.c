@@ -16,6 +16,7 @@
 #include "record/series.h"
 #include "run/cgroup_files.h"
 #include "run/cgroup_tree.h"
+#include "run/owner.h"
 
 struct memcg_root {
 	struct cgroup_tree tree;
@@ -199,18 +200,13 @@ static int check_controller(const struct cgroup_tree *t, struct err *err)
 
 static int own_name(const struct cgroup_tree *t, char **ret, struct err *err)
 {
-	struct stat ns;
-	struct cgroup_owner me = { .pid = getpid() };
-	cleanup_free char *text = NULL;
-	char name[96];
-	int r = file_read("/proc/self/stat", 4096, &text, NULL, err);
+	struct owner me;
+	char name[OWNER_NAME_MAX];
+	int r = owner_self(&me, err);
 
 	if (r < 0)
 		return r;
-	if (stat("/proc/self/ns/pid", &ns) < 0 || !cgroup_parse_start_time(text, &me.start_time))
-		return err_set(err, errno, "cannot read /proc/self/ns/pid and /proc/self/stat");
-	me.pid_namespace = ns.st_ino;
-	cgroup_owner_format(name, sizeof(name), &me);
+	owner_format(name, &me);
 	*ret = strf("%s%s%s", t->parent, *t->parent ? "/" : "", name);
 	return 0;
 }

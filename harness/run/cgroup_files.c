@@ -35,7 +35,7 @@ const struct cgroup_names *cgroup_names(int version)
 }
 
 /* By hand, because the sampling thread calls it a thousand times a second for each target. */
-static const char *digits(const char *p, uint64_t *ret)
+const char *parse_digits(const char *p, uint64_t *ret)
 {
 	uint64_t value = 0;
 	const char *start = p;
@@ -59,7 +59,7 @@ bool cgroup_parse_number(const char *text, uint64_t *ret)
 		*ret = MISSING;
 		return true;
 	}
-	const char *end = digits(text, &value);
+	const char *end = parse_digits(text, &value);
 	if (!end || (*end && *end != '\n'))
 		return false;
 	*ret = value;
@@ -72,7 +72,7 @@ bool cgroup_parse_keyed(const char *text, const char *key, uint64_t *ret)
 
 	for (const char *line = text; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL)
 		if (!strncmp(line, key, n) && line[n] == ' ')
-			return digits(line + n + 1, ret) != NULL;
+			return parse_digits(line + n + 1, ret) != NULL;
 	return false;
 }
 
@@ -133,31 +133,4 @@ bool cgroup_parse_mounts(const char *text, int *ret_version, char *ret, size_t n
 	}
 	*ret_version = version;
 	return version != 0;
-}
-
-void cgroup_owner_format(char *buf, size_t n, const struct cgroup_owner *o)
-{
-	(void)snprintf(buf, n, "memtide-%" PRIu64 "-%d-%" PRIu64, o->pid_namespace, (int)o->pid, o->start_time);
-}
-
-bool cgroup_owner_parse(const char *name, struct cgroup_owner *ret)
-{
-	uint64_t ns, pid, start;
-	const char *p = name;
-
-	if (strncmp(p, "memtide-", 8) || !(p = digits(p + 8, &ns)) || *p != '-' || !(p = digits(p + 1, &pid)) || *p != '-' ||
-	    !(p = digits(p + 1, &start)) || *p || pid == 0 || pid > INT32_MAX)
-		return false;
-	*ret = (struct cgroup_owner){ ns, (pid_t)pid, start };
-	return true;
-}
-
-bool cgroup_parse_start_time(const char *stat_text, uint64_t *ret)
-{
-	const char *p = strrchr(stat_text, ')');
-
-	for (int field = 2; p && field < 22; field++) {
-		p = strchr(p + 1, ' ');
-	}
-	return p && digits(p + 1, ret) != NULL;
 }

@@ -25,6 +25,8 @@ struct cgroup_names {
 /* version: 1 or 2. */
 const struct cgroup_names *cgroup_names(int version);
 
+/* A decimal number at the beginning of text; the character behind it, or NULL where there is none or it is too large. */
+const char *parse_digits(const char *text, uint64_t *ret);
 /* A file that holds one number: "12345\n". "max" is MISSING (record/series.h). false: not a number. */
 bool cgroup_parse_number(const char *text, uint64_t *ret);
 /* A flat keyed file ("key value\n" lines): the number behind key, which must stand at the beginning of a line. */
@@ -34,14 +36,3 @@ bool cgroup_parse_own_path(const char *text, int version, char *ret, size_t n);
 /* /proc/mounts: where the memory controller (v1) or the unified hierarchy (v2) is mounted. *ret_version is 1 where a v1
  * memory controller is mounted, else 2 where cgroup2 is, else 0 and false. */
 bool cgroup_parse_mounts(const char *text, int *ret_version, char *ret, size_t n);
-
-/* The name of a supervisor's own group: "memtide-<pid namespace>-<pid>-<start time>"; no two processes ever share it. */
-struct cgroup_owner {
-	uint64_t pid_namespace; /* inode of /proc/self/ns/pid */
-	pid_t pid;
-	uint64_t start_time; /* field 22 of /proc/PID/stat, clock ticks since boot */
-};
-void cgroup_owner_format(char *buf, size_t n, const struct cgroup_owner *o);
-bool cgroup_owner_parse(const char *name, struct cgroup_owner *ret);
-/* /proc/PID/stat: field 22. Looks behind the last ')', since a process may call itself anything. */
-bool cgroup_parse_start_time(const char *stat_text, uint64_t *ret);

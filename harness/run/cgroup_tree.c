@@ -17,6 +17,7 @@
 #include "base/strv.h"
 #include "base/units.h"
 #include "run/cgroup_files.h"
+#include "run/owner.h"
 
 #define PROC_TEXT_MAX (1UL << 20)
 
@@ -46,30 +47,14 @@ int cgroup_tree_find(struct cgroup_tree *ret, struct err *err)
 	return 0;
 }
 
-/* Whether the supervisor that owns a group is gone. One of another pid namespace cannot be told: it counts as alive. */
-static bool owner_is_gone(const struct cgroup_owner *o)
-{
-	struct stat ns;
-	char path[64];
-	cleanup_free char *text = NULL;
-	uint64_t start;
-
-	if (stat("/proc/self/ns/pid", &ns) < 0 || (uint64_t)ns.st_ino != o->pid_namespace)
-		return false;
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)o->pid);
-	if (file_read(path, 4096, &text, NULL, NULL) < 0)
-		return true;
-	return !cgroup_parse_start_time(text, &start) || start != o->start_time;
-}
-
 static struct strv *found; /* nftw() has no argument for its callback */
 
 static int collect_orphan(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
-	struct cgroup_owner owner;
+	struct owner owner;
 
 	(void)st;
-	if (type != FTW_D || !cgroup_owner_parse(path + ftw->base, &owner))
+	if (type != FTW_D || !owner_parse(path + ftw->base, &owner))
 		return FTW_CONTINUE;
 	if (owner_is_gone(&owner))
 		strv_push(found, path);

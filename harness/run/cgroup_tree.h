@@ -2,7 +2,7 @@
  *
  * cgroup_tree.h - where in the hierarchy the supervisor's groups go, and what earlier supervisors left there.
  *
- * A supervisor's own group is named after it (cgroup_files.h: cgroup_owner) and lies below the group that the supervisor was
+ * A supervisor's own group is named after it (owner.h) and lies below the group that the supervisor was
  * started in, so that limits of its surroundings stay in force; on v2 as root below the root group, because a v2 group that
  * has processes of its own cannot have groups with limits below it. Main thread only.
  */

@@ -21,7 +21,7 @@
 /* Entries of a ring; powers of two. The main thread drains 20 times a second, so that a ring holds a second at the highest rate. */
 #define SAMPLE_RING 32768
 #define PROBE_RING 1024
-#define MARK_RING 256
+#define MARK_RING 8192
 
 #define FAST_PROBE_NS (10 * NS_PER_MS)
 #define KEEP_ALIVE_NS NS_PER_S /* a row is stored at least this often, changed or not */
@@ -51,7 +51,7 @@ struct sampler_slot {
 	char partial_mark[MARK_NAME_MAX + 1];
 	size_t partial_len;
 	bool exited;
-	uint64_t samples, missed, lost;
+	uint64_t samples, missed, lost, lost_marks;
 	struct lateness lateness;
 
 	_Atomic uint32_t cpu_permille;
@@ -113,16 +113,18 @@ static void store_mark(struct sampler_slot *s, int64_t t_ns)
 	s->partial_len = 0;
 	if (!m.name[0])
 		return;
-	if (!ring_push(&s->mark_ring, MARK_RING, &at)) {
-		s->lost++;
+	/* Once one is lost the later ones are too: those that are kept have no hole. */
+	if (s->lost_marks || !ring_push(&s->mark_ring, MARK_RING, &at)) {
+		s->lost_marks++;
 		return;
 	}
 	s->marks_buf[at] = m;
 	ring_publish(&s->mark_ring);
 }
 
-/* Marks are read here and not in the control loop, so that they are as exact as the samples beside them. */
-static void read_marks(struct sampler_slot *s, int64_t t_ns)
+/* Marks are read here and not in the control loop, so that they are as exact as the samples beside them. Returns whether there
+ * may be more. */
+static bool read_marks(struct sampler_slot *s, int64_t t_ns)
 {
 	char text[512];
 	ssize_t n = s->mark_fd < 0 ? -1 : read(s->mark_fd, text, sizeof(text));
@@ -137,6 +139,7 @@ static void read_marks(struct sampler_slot *s, int64_t t_ns)
 		else if (s->partial_len < MARK_NAME_MAX)
 			s->partial_mark[s->partial_len++] = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ? c : '-';
 	}
+	return n > 0;
 }
 
 static void take_fast_probe(struct sampler_slot *s, int64_t t_ns)
@@ -185,7 +188,7 @@ static void visit(struct sampler_slot *s, uint64_t lateness_ns, uint64_t missed)
 	if (!s->exited && (now.rss_bytes != s->last.rss_bytes || now.usage_bytes != s->last.usage_bytes ||
 			   now.t_ns - s->last.t_ns >= KEEP_ALIVE_NS))
 		store_sample(s, &now);
-	read_marks(s, now.t_ns);
+	(void)read_marks(s, now.t_ns);
 	if (!s->exited && now.t_ns >= s->next_probe_ns) {
 		take_fast_probe(s, now.t_ns);
 		s->next_probe_ns = now.t_ns + FAST_PROBE_NS;
@@ -215,7 +218,9 @@ static void tick_all(struct sampler *s, uint64_t lateness, uint64_t missed)
 		if (state == SLOT_LIVE) {
 			visit(slot, lateness, missed);
 		} else if (state == SLOT_STOPPING) {
-			read_marks(slot, clock_now(slot->clock));
+			/* What the pipe still holds: 64 kB at most, unless the target goes on writing. */
+			for (int block = 0; block < 256 && read_marks(slot, clock_now(slot->clock)); block++)
+				;
 			/* Out of the table first: once STOPPED is seen, the slot may be freed. */
 			atomic_store_explicit(&s->slots[i], NULL, memory_order_release);
 			atomic_store_explicit(&slot->state, SLOT_STOPPED, memory_order_release);
@@ -424,6 +429,7 @@ void sampler_stop(struct sampler_slot *slot, struct sampling_stats *ret)
 		.samples = slot->samples,
 		.missed = slot->missed,
 		.lost = slot->lost,
+		.lost_marks = slot->lost_marks,
 		.lateness_p50_us = (double)lateness_quantile(&slot->lateness, 0.5) / 1e3,
 		.lateness_p99_us = (double)lateness_quantile(&slot->lateness, 0.99) / 1e3,
 		.lateness_max_us = (double)slot->lateness.max_ns / 1e3,

@@ -51,7 +51,8 @@ double sampler_cpu_share(const struct sampler_slot *slot);
 struct sampling_stats {
 	uint64_t samples; /* ticks taken, whether stored or not */
 	uint64_t missed;  /* ticks whose whole period had passed when the thread woke */
-	uint64_t lost;    /* values that found the ring full */
+	uint64_t lost;    /* samples and probes that found the ring full */
+	uint64_t lost_marks; /* marks after the first that found its ring full */
 	double lateness_p50_us, lateness_p99_us, lateness_max_us; /* of the wake-ups while this target lived; within 6 % */
 	double cpu_s; /* of the sampling thread while this target lived; shared by all that lived then */
 };

@@ -16,6 +16,7 @@
 #include "run/cgroup.h"
 #include "run/classify.h"
 #include "run/clock.h"
+#include "run/owner.h"
 #include "run/spawn.h"
 #include "run/target_files.h"
 
@@ -26,7 +27,7 @@
 #define EMPTY_MAX_NS (20 * NS_PER_S) /* then the group is left for the next start's sweep */
 #define YOUNG_NS (300 * NS_PER_MS)
 #define BUSY_SHARE 0.2
-#define MARKS_MAX 1024
+#define MARKS_MAX 10000
 
 enum state { RUNNING, STOPPING, EMPTYING, DONE };
 
@@ -46,6 +47,7 @@ struct run {
 	enum stop_reason stop;
 	bool killed;
 	struct memcg *memcg;  /* owned; NULL: none */
+	char *tag;            /* owned: what OWNER_VARIABLE says in the target */
 	struct child child;   /* pidfd owned; pid 0 once reaped */
 	struct target_files files;
 	struct clock clock;
@@ -71,13 +73,18 @@ static void on_sample(void *arg, const struct sample *s)
 	record_sample(r->record, s);
 }
 
+static void note_high_water(struct run *r, const struct probe *p)
+{
+	if (p->hwm_bytes != MISSING && (r->result.end.hwm_bytes == MISSING || p->hwm_bytes > r->result.end.hwm_bytes))
+		r->result.end.hwm_bytes = p->hwm_bytes;
+}
+
 static void on_probe(void *arg, const struct probe *p)
 {
 	struct run *r = arg;
 
 	r->last_fast = *p;
-	if (p->hwm_bytes != MISSING && (r->result.end.hwm_bytes == MISSING || p->hwm_bytes > r->result.end.hwm_bytes))
-		r->result.end.hwm_bytes = p->hwm_bytes;
+	note_high_water(r, p);
 	record_probe(r->record, p);
 }
 
@@ -85,8 +92,10 @@ static void on_mark(void *arg, const struct mark *m)
 {
 	struct run *r = arg;
 
-	if (r->result.n_marks == MARKS_MAX)
+	if (r->result.n_marks == MARKS_MAX) {
+		r->result.lost_marks++;
 		return;
+	}
 	r->result.marks = xreallocarray(r->result.marks, r->result.n_marks + 1, sizeof(*m));
 	r->result.marks[r->result.n_marks++] = *m;
 	record_mark(r->record, m);
@@ -107,6 +116,7 @@ static void slow_probe(struct run *r)
 
 	target_read_fast(&r->files, &p);
 	p.t_ns = clock_now(&r->clock);
+	note_high_water(r, &p);
 	if (p.threads != MISSING && target_read_slow(&r->files, &p))
 		record_probe(r->record, &p);
 }
@@ -129,8 +139,14 @@ static int on_drain(sd_event_source *source, uint64_t usec, void *arg)
 
 	(void)usec;
 	drain(r);
-	if (r->state == RUNNING)
+	if (r->state == RUNNING) {
+		struct probe p;
+
+		/* At a low rate the sampler's own looks are too far apart to catch the last high-water mark before an exit. */
+		target_read_fast(&r->files, &p);
+		note_high_water(r, &p);
 		slow_probe_if_due(r, now);
+	}
 	if (now >= r->next_flush_ns) {
 		record_flush(r->record);
 		r->next_flush_ns = now + FLUSH_NS;
@@ -190,18 +206,20 @@ static void end_observation(struct run *r)
 	r->result.end_ns = clock_now(&r->clock);
 	sampler_stop(r->slot, &r->result.sampling);
 	drain(r);
+	r->result.lost_marks += r->result.sampling.lost_marks;
 	sampler_release(r->slot);
 	r->slot = NULL;
 	if (r->last_fast.cpu_ns != MISSING)
 		r->result.end.cpu_ns = r->last_fast.cpu_ns;
 }
 
-static void kill_all(struct run *r)
+/* Everything that belongs to the run. Returns how many processes there still were. */
+static int kill_all(struct run *r)
 {
-	if (r->memcg)
-		memcg_kill(r->memcg);
-	else if (r->child.pid)
-		(void)kill(-r->child.pid, SIGKILL);
+	if (!r->memcg)
+		return owner_kill_run(r->tag);
+	memcg_kill(r->memcg);
+	return memcg_population(r->memcg);
 }
 
 static int on_grace_over(sd_event_source *source, uint64_t usec, void *arg)
@@ -211,7 +229,7 @@ static int on_grace_over(sd_event_source *source, uint64_t usec, void *arg)
 	(void)source;
 	(void)usec;
 	r->killed = true;
-	kill_all(r);
+	(void)kill_all(r);
 	return 0;
 }
 
@@ -274,16 +292,15 @@ static int on_empty_step(sd_event_source *source, uint64_t usec, void *arg)
 	struct memcg_counters counters;
 
 	(void)usec;
-	kill_all(r);
-	if (r->memcg && clock_now(&r->clock) < r->result.end_ns + EMPTY_MAX_NS) {
-		bool empty = memcg_population(r->memcg) == 0;
+	if (clock_now(&r->clock) < r->result.end_ns + EMPTY_MAX_NS) {
+		bool empty = kill_all(r) == 0;
 
-		if (empty) {
+		if (empty && r->memcg) {
 			memcg_counters(r->memcg, &counters);
 			r->result.end.memcg_peak_bytes = counters.peak_bytes;
 			r->result.end.oom_kills = counters.oom_kills;
 		}
-		if (!empty || memcg_delete(r->memcg) < 0) {
+		if (!empty || (r->memcg && memcg_delete(r->memcg) < 0)) {
 			(void)sd_event_source_set_time(source, (uint64_t)(clock_monotonic_ns() + EMPTY_STEP_NS) / 1000);
 			return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 		}
@@ -316,9 +333,6 @@ static int on_exited(sd_event_source *source, int fd, uint32_t events, void *arg
 		r->result.end.cpu_ns = (uint64_t)((usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * NS_PER_S +
 						  (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000);
 	}
-	/* The process group outlives its leader: what it forked is killed through it where there is no cgroup. */
-	if (!r->memcg)
-		(void)kill(-r->child.pid, SIGKILL);
 	r->child.pid = 0;
 	r->state = EMPTYING;
 	r->deadline = sd_event_source_unref(r->deadline);
@@ -361,6 +375,7 @@ static int start_child(struct run *r, const struct run_request *q, struct err *e
 	for (size_t i = 0; q->envp && q->envp[i]; i++)
 		strv_push(&env, q->envp[i]);
 	strv_pushf(&env, "MEMTIDE_MARK_FD=%d", SPAWN_MARK_FD);
+	strv_pushf(&env, OWNER_VARIABLE "=%s", r->tag);
 
 	struct spawn s = {
 		.argv = q->argv,
@@ -415,6 +430,7 @@ int run_start(const struct run_room *room, const struct run_request *q, run_done
 	r->last_rss_bytes = MISSING;
 	r->last_fast = (struct probe){ .cpu_ns = MISSING };
 	r->result.end = (struct end_counters){ MISSING, MISSING, MISSING, MISSING, MISSING, MISSING };
+	r->tag = strf("%s/%s", room->owner, q->name);
 	r->probe_every_ns = probe_interval(q->for_ns);
 	r->next_probe_ns = r->probe_every_ns;
 	r->next_flush_ns = FLUSH_NS;
@@ -482,6 +498,7 @@ struct run *run_free(struct run *r)
 			(void)close(fds[i]);
 	free(r->result.marks);
 	free(r->result.why);
+	free(r->tag);
 	free(r);
 	return NULL;
 }

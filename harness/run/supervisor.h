@@ -25,12 +25,13 @@ struct run_room {
 	sd_event *event;
 	struct sampler *sampler;
 	struct memcg_root *groups; /* NULL: runs without a cgroup */
+	const char *owner;         /* this supervisor's name, as owner_format() gives it */
 };
 
 struct run_request {
 	const char *name;        /* of the cgroup: unique among living runs; no '/' */
 	const char *const *argv; /* argv[0]: a path */
-	const char *const *envp; /* MEMTIDE_MARK_FD is added */
+	const char *const *envp; /* MEMTIDE_MARK_FD and MEMTIDE_RUN (owner.h) are added */
 	const char *cwd;         /* NULL: unchanged */
 	uint64_t limit_bytes;    /* 0: no limit, still in a group of its own where groups are possible */
 	int64_t for_ns;          /* 0: until it exits, at most timeout_ns */
@@ -48,8 +49,9 @@ struct run_result {
 	int64_t end_ns;    /* target's time at which observation ended */
 	struct sampling_stats sampling;
 	struct end_counters end;
-	struct mark *marks; /* owned */
+	struct mark *marks; /* owned; the first ones, without a hole */
 	size_t n_marks;
+	uint64_t lost_marks; /* came after them and were not kept */
 };
 
 /* result: borrowed during the call. run_free() may be called from here. */

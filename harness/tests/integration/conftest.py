@@ -8,8 +8,10 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -19,11 +21,6 @@ RELEASES = ["1.11", "1.12", "1.13", "1.16", "latest"]
 
 def pytest_addoption(parser):
     parser.addoption("--build", default="build", help="the build directory to test")
-
-
-def pytest_collection_modifyitems(items):
-    for item in items:
-        item.add_marker(pytest.mark.usefixtures("nothing_left_behind"))
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -47,12 +44,19 @@ def own_groups():
     return [str(p) for p in pathlib.Path("/sys/fs/cgroup").rglob("memtide-*") if p.is_dir()]
 
 
+def wait_until(what, seconds=30):
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
 def alive_owner(group):
     match = re.search(r"memtide-\d+-(\d+)-\d+$", group)
     return bool(match) and os.path.exists(f"/proc/{match.group(1)}")
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def nothing_left_behind():
     """No test leaves a group of a memtide that is gone."""
     yield
@@ -147,6 +151,30 @@ def scenario(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def recorded(build, tmp_path_factory):
+    """A small finished campaign, never to be changed: two cells, each twice, no figures. (To be changed: copy_of_recorded.)"""
+    work = tmp_path_factory.mktemp("recorded")
+    alloc = [str(build / "stimuli/alloc"), "20", "300", "drop"]
+    (work / "small.yaml").write_text(
+        "name: small\ntitle: What does small do?\nprogram: {command: " + json.dumps(alloc) + "}\n"
+        "axes: {env: [default, MODE=other]}\nlimit: 64MB\nrun: {timeout: 20s, repeat: 2}\n"
+    )
+    done = subprocess.run(
+        [build / "memtide", "run", "small.yaml", "--out", "results", "--no-plot", "--seed", "7"],
+        capture_output=True, text=True, timeout=60, env={**os.environ, "MEMTIDE_HOME": str(ROOT)}, cwd=work,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return newest_campaign(work / "results")
+
+
+@pytest.fixture
+def copy_of_recorded(recorded, tmp_path):
+    path = tmp_path / "copy" / recorded.path.name
+    shutil.copytree(recorded.path, path)
+    return Campaign(path)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "record/series.h"
 #include "run/cgroup_files.h"
+#include "run/owner.h"
 
 #define V1 "harness/tests/fixtures/cgroup-v1-linux6.18"
 #define V2 "harness/tests/fixtures/cgroup-v2-linux6.1"
@@ -132,19 +133,19 @@ static void own_paths_are_found_among_the_others(void **state)
 
 static void owners_have_names_that_no_two_share(void **state)
 {
-	struct cgroup_owner o = { 4026531836, 1234, 567890 }, back;
-	char name[96];
+	struct owner o = { 4026531836, 1234, 567890 }, back;
+	char name[OWNER_NAME_MAX];
 
 	(void)state;
-	cgroup_owner_format(name, sizeof(name), &o);
+	owner_format(name, &o);
 	assert_string_equal(name, "memtide-4026531836-1234-567890");
-	assert_true(cgroup_owner_parse(name, &back));
+	assert_true(owner_parse(name, &back));
 	assert_int_equal(back.pid_namespace, o.pid_namespace);
 	assert_int_equal(back.pid, o.pid);
 	assert_int_equal(back.start_time, o.start_time);
 	static const char *const bad[] = { "memtide", "memtide-1-2", "memtide-1-2-3-4", "memtide-1-0-3", "memtide-a-2-3", "memtide-1-2-", "xmemtide-1-2-3", "memtide-1-99999999999-3" };
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		assert_false(cgroup_owner_parse(bad[i], &back));
+		assert_false(owner_parse(bad[i], &back));
 }
 
 static void start_times_survive_odd_names(void **state)
@@ -152,10 +153,10 @@ static void start_times_survive_odd_names(void **state)
 	uint64_t t = 0;
 
 	(void)state;
-	assert_true(cgroup_parse_start_time("42 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 777 20 21", &t));
+	assert_true(owner_parse_start_time("42 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 777 20 21", &t));
 	assert_int_equal(t, 777);
-	assert_false(cgroup_parse_start_time("42 (a) S 1 2 3", &t));
-	assert_false(cgroup_parse_start_time("", &t));
+	assert_false(owner_parse_start_time("42 (a) S 1 2 3", &t));
+	assert_false(owner_parse_start_time("", &t));
 }
 
 int main(void)

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""memtide measured by itself, and three of its peers beside it: prints figures, goals and ratios. No test: speed is the machine's.
+
+    make bench
+
+A goal that is missed is marked, and the exit code stays 0: on a busy machine run it again.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+PEERS = ["psutil==7.2.2", "memory-profiler==0.61.0", "psrecord==1.4"]
+MIB = 1 << 20
+PAGE = resource.getpagesize()
+SECONDS = 4
+TARGET_MIB = 200
+
+
+class Bench:
+    def __init__(self, build):
+        self.build = build
+        self.missed = 0
+        self.work = pathlib.Path(tempfile.mkdtemp(prefix="memtide-bench-"))
+
+    def meter(self, *args):
+        done = subprocess.run([self.build / "bench/meter", *map(str, args)], capture_output=True, text=True, check=True)
+        return {name: float(value) for name, value in map(str.split, done.stdout.splitlines())}
+
+    def goal(self, what, value, unit, limit=None, at_least=False, spread=""):
+        """One line: the figure and, where there is one, its goal."""
+        verdict = ""
+        if limit is not None:
+            held = value >= limit if at_least else value <= limit
+            self.missed += not held
+            verdict = f"   goal: at {'least' if at_least else 'most'} {limit:g}{'' if held else '   MISSED'}"
+        print(f"  {what:<58}{value:>10.3g} {unit:<10}{spread}{verdict}", flush=True)
+
+    def run(self, name, command, repeat=1, run="timeout: 60s"):
+        """Runs a command under memtide; returns every run.json."""
+        out = self.work / name
+        (self.work / f"{name}.yaml").write_text(
+            f"name: {name}\ntitle: What does it cost?\nprogram: {{command: {json.dumps(list(map(str, command)))}}}\n"
+            f"limit: 1GB\nrun: {{{run}, repeat: {repeat}}}\n"
+        )
+        argv = [self.build / "memtide", "--quiet", "run", f"./{name}.yaml", "--out", out, "--no-plot", "--jobs", "1"]
+        if os.geteuid() != 0:
+            argv += ["--limit", "none"]
+        subprocess.run(argv, cwd=self.work, check=True, capture_output=True, env={**os.environ, "MEMTIDE_HOME": str(ROOT)})
+        return [json.loads(p.read_text()) for p in sorted(out.glob("*/default/*/run.json"))]
+
+
+def measure_sampling(b):
+    print("Sampling")
+    b.goal("one sample, RSS and usage of the cgroup, caches hot", b.meter("cost")["read_us"], "us", 1)
+    cpu = {}
+    for targets in (1, 11):
+        for hz in (100, 1000, 10000):
+            m = b.meter("rate", hz, targets, SECONDS)
+            cpu[hz, targets] = m["cpu_percent"]
+            first, head = (hz, targets) == (1000, 1), f"{hz} Hz, {targets} target{'s' if targets > 1 else ''}: "
+            b.goal(head + "missed ticks", m["missed_percent"], "%", 0.5 if first else None)
+            b.goal(" " * len(head) + "late by, median", m["p50_us"], "us")
+            b.goal(" " * len(head) + "late by, p99", m["p99_us"], "us", 150 if first and m["fifo"] else None)
+            b.goal(" " * len(head) + "late by, at most", m["max_us"], "us")
+            b.goal(" " * len(head) + "CPU", m["cpu_percent"], "% of one", 3 if first else None)
+    b.goal("each further target at 1 kHz", (cpu[1000, 11] - cpu[1000, 1]) / 10, "% of one", 0.3)
+    if not m["fifo"]:
+        print("  (without real-time priority: run it as root)")
+    if not m["groups"]:
+        print("  (without cgroups: usage was not read)")
+
+
+def measure_observer(b):
+    print("Effect on a target that does nothing but fault pages in (CPU time of a page)")
+    for hz in (1000, 10000):
+        m = b.meter("slow", hz, 60)
+        spread = f"half of them: {m['quartile_low_percent']:.1f} to {m['quartile_high_percent']:.1f} %"
+        b.goal(f"slower at {hz} Hz, median of 60 pairs", m["slower_percent"], "%", 1 if hz == 1000 else None, spread=spread)
+
+
+def measure_accuracy(b):
+    """Targets of known size: RSS to the page, and the peak of a burst that is not held."""
+    print("Accuracy")
+    size = TARGET_MIB * MIB
+    held = b.run("held", [b.build / "stimuli/alloc", TARGET_MIB, 300], 3)
+    errors = [abs(r["metrics"]["peak_rss_bytes"] - r["metrics"]["baseline_rss_bytes"] - size) for r in held]
+    b.goal(f"RSS of a target of {TARGET_MIB} MiB, worst of {len(held)} runs: off by", max(errors) / PAGE, "pages", 0)
+    for lives_ms, goal, what in ((200, 256, "peak of a burst held for 0 s"), (0, None, "the same by a process that then exits at once")):
+        bursts = b.run(f"burst-{lives_ms}", [b.build / "bench/meter", "burst", TARGET_MIB, lives_ms], 10)
+        short = [r["metrics"]["baseline_rss_bytes"] + size - r["metrics"]["peak_rss_bytes"] for r in bursts]
+        b.goal(f"{what}, worst of {len(bursts)}", max(0, *short) / 1024, "KiB short", goal)
+
+
+def started_at(run_json):
+    """Wall-clock time of the target's exec: too late, if anything, by the time that its metrics took."""
+    return run_json.stat().st_mtime - json.loads(run_json.read_text())["wall_s"]
+
+
+def measure_start(b):
+    """Everything cached. The first sample follows the exec within a tick."""
+    print("Start")
+    took = []
+    for i in range(5):
+        before = time.time()
+        b.run(f"start-{i}", ["/bin/true"])
+        took.append(started_at(next((b.work / f"start-{i}").glob("*/default/1/run.json"))) - before)
+    b.goal("from `memtide run` to the first sample, a command", statistics.median(took), "s", 0.3)
+    took = []
+    for i in range(4):
+        out = b.work / f"go-{i}"
+        argv = [b.build / "memtide", "--quiet", "run", "free-os-memory", "--go", "latest", "--set", "godebug=default"]
+        argv += ["--repeat", "1", "--for", "1s", "--no-plot", "--out", out]
+        argv += [] if os.geteuid() == 0 else ["--limit", "none"]
+        before = time.time()
+        # Cut short, it cannot be as expected: its exit code does not count.
+        done = subprocess.run(argv, capture_output=True, text=True, env={**os.environ, "MEMTIDE_HOME": str(ROOT)})
+        found = list(out.glob("*/*/1/run.json"))
+        if not found or json.loads(found[0].read_text())["wall_s"] is None:
+            print(f"  not measured, a Go program: {done.stderr.strip()}")
+            return
+        took.append(started_at(found[0]) - before)
+    b.goal("the same, a Go program", statistics.median(took[1:]), "s", 0.3)
+
+
+def measure_campaign(b, campaign):
+    """An idle campaign of long runs: what it takes on disk, and how long table and figures take."""
+    print(f"A recorded campaign: {campaign}")
+    runs = [p.parent for p in campaign.glob("*/*/run.json") if (p.parent / "samples.tsv.zst").exists()]
+    sizes = [sum(f.stat().st_size for f in run.iterdir()) for run in runs]
+    b.goal(f"on disk, largest of {len(runs)} runs", max(sizes) / 1e6, "MB", 2)
+    copy = b.work / "campaign"
+    shutil.copytree(campaign, copy, ignore=shutil.ignore_patterns("plots"))
+    begun = time.monotonic()
+    subprocess.run([b.build / "memtide", "plot", copy], check=True, capture_output=True, env={**os.environ, "MEMTIDE_HOME": str(ROOT)})
+    b.goal("all figures", time.monotonic() - begun, "s", 5)
+
+
+# ---- peers
+
+
+def install(folder):
+    """The peers, in a folder of the build's own. Returns None, or why there are none."""
+    if (folder / "psrecord").exists():
+        return None
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-input", "--disable-pip-version-check", "--target", folder, *PEERS],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    return None if done.returncode == 0 else (done.stderr.strip().splitlines() or ["pip failed"])[-1]
+
+
+def target(b):
+    process = subprocess.Popen([b.build / "stimuli/alloc", str(TARGET_MIB), "60000"], stdout=subprocess.DEVNULL)
+    while int(pathlib.Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * PAGE < TARGET_MIB * MIB:
+        time.sleep(0.01)
+    return process
+
+
+def cpu_of(argv, env):
+    """Runs it to its end; returns its CPU time and what it printed."""
+    read, write = os.pipe()
+    process = subprocess.Popen(list(map(str, argv)), env=env, stdout=write, stderr=subprocess.DEVNULL)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        out = pipe.read()
+    usage = os.wait4(process.pid, 0)[2]
+    process.returncode = 0
+    return usage.ru_utime + usage.ru_stime, out
+
+
+# Paced by absolute deadlines, as memtide's own thread is: the most that psutil can be used for.
+PSUTIL = """
+import psutil, sys, time
+p, hz, seconds = psutil.Process(int(sys.argv[1])), float(sys.argv[2]), float(sys.argv[3])
+n, start, cpu = 0, time.perf_counter(), time.process_time()
+while (now := time.perf_counter()) < start + seconds:
+    p.memory_info().rss
+    n += 1
+    if hz:
+        due = start + int((now - start) * hz + 1) / hz
+        if (left := due - time.perf_counter()) > 0:
+            time.sleep(left)
+print(n, time.perf_counter() - start, time.process_time() - cpu)
+"""
+
+
+def psutil_loop(pid, hz, env):
+    _, out = cpu_of([sys.executable, "-c", PSUTIL, pid, hz, SECONDS], env)
+    n, wall, cpu = map(float, out.split())
+    return n / wall, 100 * cpu / wall
+
+
+def psrecord(b, pid, interval, env):
+    log = b.work / "psrecord.log"
+    argv = [sys.executable, "-c", "from psrecord.main import main; main()", pid, "--duration", SECONDS, "--log", log]
+    cpu, _ = cpu_of(argv + (["--interval", interval] if interval else []), env)
+    times = [float(line.split()[0]) for line in log.read_text().splitlines() if not line.startswith("#")]
+    wall = times[-1] - times[0]
+    return len(times) / wall, 100 * cpu / wall
+
+
+def mprof(b, interval, env):
+    """It starts its target itself, whose CPU time is taken off."""
+    data = b.work / "mprof.dat"
+    command = [b.build / "stimuli/alloc", TARGET_MIB, SECONDS * 1000]
+    own, _ = cpu_of(command, env)
+    cpu, _ = cpu_of([sys.executable, "-m", "mprof", "run", "--interval", interval, "--output", data, "--nopython", *command], env)
+    times = [float(line.split()[2]) for line in data.read_text().splitlines() if line.startswith("MEM")]
+    wall = times[-1] - times[0]
+    return len(times) / wall, 100 * max(0, cpu - own) / wall
+
+
+def measure_peers(b):
+    print(f"Peers, on a target of {TARGET_MIB} MiB")
+    folder = b.build / "bench/peers"
+    why = install(folder)
+    if why:
+        print(f"  not measured: {', '.join(PEERS)} could not be installed: {why}")
+        return
+    env = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    process = target(b)
+    rows = []
+    try:
+        # Measured anew here: both sides of a ratio see the same machine.
+        own_read_us, own_cpu = b.meter("cost")["read_us"], b.meter("rate", 1000, 1, SECONDS)["cpu_percent"]
+        fastest, cpu = psutil_loop(process.pid, 0, env)
+        read_us = 1e6 * cpu / 100 / fastest
+        rows.append((True, "psutil, a loop at 1 kHz", *psutil_loop(process.pid, 1000, env)))
+        rows.append((False, "psutil, a loop without pause", fastest, cpu))
+        rows.append((True, "psrecord --interval 0.001", *psrecord(b, process.pid, 0.001, env)))
+        rows.append((True, "psrecord --interval 0.0007", *psrecord(b, process.pid, 0.0007, env)))
+        rows.append((False, "psrecord, as often as it can", *psrecord(b, process.pid, None, env)))
+        rows.append((True, "mprof --interval 0.001", *mprof(b, 0.001, env)))
+        rows.append((True, "mprof --interval 0.0005", *mprof(b, 0.0005, env)))
+    finally:
+        process.kill()
+        process.wait()
+    print(f"  {'':<40}{'samples/s':>10}{'CPU %':>8}{'CPU us/sample':>15}")
+    print(f"  {'memtide at 1 kHz':<40}{1000:>10.0f}{own_cpu:>8.1f}{own_cpu * 10:>15.1f}")
+    for _, name, rate, cpu in rows:
+        print(f"  {name:<40}{rate:>10.0f}{cpu:>8.1f}{1e4 * cpu / rate:>15.1f}")
+    b.goal("a read: psutil / memtide", read_us / own_read_us, "times", 10, at_least=True)
+    # Only those that sleep between two samples: a loop without pause has no wake-ups, and takes a whole CPU.
+    paced = [(cpu / rate * 1000, name) for sleeps, name, rate, cpu in rows if sleeps and rate >= 950]
+    cpu, name = min(paced, default=(0, "no peer reaches it"))
+    b.goal("CPU at 1 kHz: the best peer that reaches it / memtide", cpu / own_cpu, "times", 4, at_least=True, spread=name)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default="build", type=pathlib.Path)
+    parser.add_argument("--campaign", type=pathlib.Path, help="a recorded campaign of long runs (make reproduce-idle), to be measured too")
+    args = parser.parse_args()
+    b = Bench(ROOT / args.build)
+    try:
+        measure_sampling(b)
+        measure_observer(b)
+        measure_accuracy(b)
+        measure_start(b)
+        if args.campaign:
+            measure_campaign(b, args.campaign.resolve())
+        measure_peers(b)
+        load = os.getloadavg()[0]
+        print(f"\n{b.missed or 'No'} goal{'s' if b.missed != 1 else ''} missed; load {load:.1f} on {os.cpu_count()} CPUs.")
+    finally:
+        shutil.rmtree(b.work)
+
+
+if __name__ == "__main__":
+    main()
