@@ -189,6 +189,9 @@ static void add_levels(struct work *w)
 	told(w, METRIC_LEVELS, levels);
 }
 
+/* Stands beside METRIC_SLOPE, and is missing with it. */
+#define SLOPE_INTERVAL "slope_interval_bytes_per_s"
+
 static void add_slope(struct work *w)
 {
 	const struct mark *load = find_mark(w->series, "load");
@@ -203,10 +206,11 @@ static void add_slope(struct work *w)
 	}
 	if (!curve_slope(&w->rss, from, to, &s)) {
 		missing(w, METRIC_SLOPE, "the %s is too short for a slope", load ? "phase load" : "run");
+		json_object_set(w->missing, SLOPE_INTERVAL, json_object_get(w->missing, metric_name(METRIC_SLOPE)));
 		return;
 	}
 	told(w, METRIC_SLOPE, json_real(s.per_s));
-	json_object_set_new(w->metrics, "slope_interval_bytes_per_s", json_pack("[f, f]", s.low_per_s, s.high_per_s));
+	json_object_set_new(w->metrics, SLOPE_INTERVAL, json_pack("[f, f]", s.low_per_s, s.high_per_s));
 }
 
 static void add_settled_probe(struct work *w, enum metric m, enum curve_of what, const char *why_not)

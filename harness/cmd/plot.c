@@ -50,6 +50,8 @@ static const struct argp argp = {
 	NULL,
 };
 
+#define WARNINGS_MAX 5
+
 static int plot_one(const char *dir_or_null, const char *results, const char *home, struct err *err)
 {
 	cleanup_strv struct strv warnings = STRV_INIT, files = STRV_INIT;
@@ -59,8 +61,12 @@ static int plot_one(const char *dir_or_null, const char *results, const char *ho
 
 	if (r >= 0)
 		r = campaign_read(dir, &c, &warnings, err);
-	for (size_t i = 0; i < warnings.n; i++)
+	if (r >= 0)
+		campaign_check_series(c, &warnings);
+	for (size_t i = 0; i < warnings.n && i < WARNINGS_MAX; i++)
 		log_warn("%s", warnings.v[i]);
+	if (warnings.n > WARNINGS_MAX)
+		log_warn("%zu more runs are damaged", warnings.n - WARNINGS_MAX);
 	if (r >= 0)
 		r = figures_draw(c, home, &files, err);
 	campaign_free(c);

@@ -106,9 +106,15 @@ static bool is_finished(const struct job *j, const struct planned_run *p)
 {
 	cleanup_free char *path = strf("%s/%s/%u/run.json", j->dir, j->plan->cells[p->cell].id, p->repeat);
 	cleanup_json json_t *run = NULL;
+	struct err cleanup_err err = ERR_INIT;
 
-	if (!file_exists(path) || json_open(path, "memtide-run/1", &run, NULL) < 0)
+	if (!file_exists(path))
 		return false;
+	/* What cannot be read was finished by someone: a newer memtide, perhaps. It is left as it is. */
+	if (json_open(path, "memtide-run/1", &run, &err) < 0) {
+		log_warn("%s; left as it is", err_text(&err));
+		return true;
+	}
 
 	int o = text_of(run, "outcome") ? outcome_from_string(text_of(run, "outcome")) : -1;
 	return o >= 0 && o != OUTCOME_INTERRUPTED && o != OUTCOME_HARNESS_ERROR && o != OUTCOME_TOOLCHAIN_MISSING && o != OUTCOME_NO_PERMISSION;

@@ -224,7 +224,9 @@ static void warn_of_runs(const struct campaign *c)
 	for (size_t i = 0; i < c->n_runs; i++) {
 		const char *damage = json_string_value(json_object_get(c->runs[i].run, "damage"));
 
-		unfinished += !c->runs[i].run;
+		cleanup_free char *path = strf("%s/run.json", c->runs[i].dir);
+
+		unfinished += !file_exists(path);
 		if (!damage)
 			continue;
 		if (damaged++ < DAMAGES_MAX)

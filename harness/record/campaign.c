@@ -174,3 +174,19 @@ void campaign_cells_done(struct campaign_cells *cells)
 	free(cells->v);
 	*cells = (struct campaign_cells){ 0 };
 }
+
+void campaign_check_series(const struct campaign *c, struct strv *ret_damage)
+{
+	for (size_t i = 0; i < c->n_runs; i++) {
+		cleanup_run_series struct run_series series = { 0 };
+		struct err cleanup_err err = ERR_INIT;
+
+		/* A run that never started has no series to be damaged. */
+		if (!json_is_object(json_object_get(c->runs[i].run, "sampling")))
+			continue;
+		if (run_series_read(c->runs[i].dir, &series, &err) < 0)
+			strv_pushf(ret_damage, "%s", err_text(&err));
+		else if (series.damage)
+			strv_pushf(ret_damage, "%s: %s", c->runs[i].dir, series.damage);
+	}
+}

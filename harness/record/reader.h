@@ -51,6 +51,8 @@ struct strv;
 int campaign_read(const char *dir, struct campaign **ret, struct strv *ret_warnings, struct err *err);
 /* NULL-safe. Returns NULL. */
 struct campaign *campaign_free(struct campaign *c);
+/* Reads every run's series for what is wrong with them now: "<run's folder>: <damage>", a text for each run that has something. */
+void campaign_check_series(const struct campaign *c, struct strv *ret_damage);
 /* The folder a command means: dir itself if given; else the newest campaign under results_dir, by the time at which it started.
  * What is no campaign is a usage error that says what it is, and what to name instead. Caller frees. */
 int campaign_locate(const char *dir_or_null, const char *results_dir, char **ret, struct err *err);

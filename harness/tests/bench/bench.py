@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""memtide measured by itself, and three of its peers beside it: prints figures, goals and ratios. No test: speed is the machine's.
+"""memtide measured by itself, and three of its peers beside it: prints figures, goals and ratios.
 
     make bench
 
-A goal that is missed is marked, and the exit code stays 0: on a busy machine run it again.
+This is no test, because speed is the machine's: a goal that is missed is marked, and the exit code stays 0.
 """
 
 import argparse
@@ -43,7 +43,7 @@ class Bench:
             held = value >= limit if at_least else value <= limit
             self.missed += not held
             verdict = f"   goal: at {'least' if at_least else 'most'} {limit:g}{'' if held else '   MISSED'}"
-        print(f"  {what:<58}{value:>10.3g} {unit:<10}{spread}{verdict}", flush=True)
+        print(f"  {what:<58}{value:>10.3g} {unit:<10}{spread}{verdict}".rstrip(), flush=True)
 
     def run(self, name, command, repeat=1, run="timeout: 60s"):
         """Runs a command under memtide; returns every run.json."""
@@ -95,7 +95,8 @@ def measure_accuracy(b):
     held = b.run("held", [b.build / "stimuli/alloc", TARGET_MIB, 300], 3)
     errors = [abs(r["metrics"]["peak_rss_bytes"] - r["metrics"]["baseline_rss_bytes"] - size) for r in held]
     b.goal(f"RSS of a target of {TARGET_MIB} MiB, worst of {len(held)} runs: off by", max(errors) / PAGE, "pages", 0)
-    for lives_ms, goal, what in ((200, 256, "peak of a burst held for 0 s"), (0, None, "the same by a process that then exits at once")):
+    lasting, ending = "peak of a burst held for 0 s", "the same by a process that then exits at once"
+    for lives_ms, goal, what in ((200, 256, lasting), (0, None, ending)):
         bursts = b.run(f"burst-{lives_ms}", [b.build / "bench/meter", "burst", TARGET_MIB, lives_ms], 10)
         short = [r["metrics"]["baseline_rss_bytes"] + size - r["metrics"]["peak_rss_bytes"] for r in bursts]
         b.goal(f"{what}, worst of {len(bursts)}", max(0, *short) / 1024, "KiB short", goal)
@@ -141,7 +142,8 @@ def measure_campaign(b, campaign):
     copy = b.work / "campaign"
     shutil.copytree(campaign, copy, ignore=shutil.ignore_patterns("plots"))
     begun = time.monotonic()
-    subprocess.run([b.build / "memtide", "plot", copy], check=True, capture_output=True, env={**os.environ, "MEMTIDE_HOME": str(ROOT)})
+    environment = {**os.environ, "MEMTIDE_HOME": str(ROOT)}
+    subprocess.run([b.build / "memtide", "plot", copy], check=True, capture_output=True, env=environment)
     b.goal("all figures", time.monotonic() - begun, "s", 5)
 
 
@@ -259,7 +261,7 @@ def measure_peers(b):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build", type=pathlib.Path)
-    parser.add_argument("--campaign", type=pathlib.Path, help="a recorded campaign of long runs (make reproduce-idle), to be measured too")
+    parser.add_argument("--campaign", type=pathlib.Path, help="a recorded campaign of long runs, to be measured too")
     args = parser.parse_args()
     b = Bench(ROOT / args.build)
     try:

@@ -59,7 +59,7 @@ static void wait_ms(long ms)
 		;
 }
 
-/* ---- targets ------------------------------------------------------------------------------------------------------------ */
+/* ---- targets ------------------------------------------------------------ */
 
 static int hold(void)
 {
@@ -159,7 +159,7 @@ static void end(struct target *t)
 	memcg_free(t->group);
 }
 
-/* ---- sampling ------------------------------------------------------------------------------------------------------------- */
+/* ---- sampling ------------------------------------------------------------ */
 
 static void ignore_sample(void *arg, const struct sample *s)
 {
@@ -218,7 +218,7 @@ static double median(double *v, size_t n)
 	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 }
 
-/* ---- what is measured ------------------------------------------------------------------------------------------------------- */
+/* ---- what is measured ------------------------------------------------------------ */
 
 static int measure_cost(void)
 {
@@ -327,7 +327,8 @@ static int measure_slow(unsigned hz, size_t pairs)
 		ratio[i] = on / plain[i];
 	}
 	printf("slower_percent %.3f\n", 100 * (median(ratio, pairs) - 1));
-	printf("quartile_low_percent %.3f\nquartile_high_percent %.3f\n", 100 * (ratio[pairs / 4] - 1), 100 * (ratio[pairs * 3 / 4] - 1));
+	printf("quartile_low_percent %.3f\n", 100 * (ratio[pairs / 4] - 1));
+	printf("quartile_high_percent %.3f\n", 100 * (ratio[pairs * 3 / 4] - 1));
 	printf("page_ns %.1f\n", median(plain, pairs));
 	end(&t);
 	sampler_free(s);
