@@ -24,6 +24,9 @@
 #define AMPLE_BYTES (100 * MIB)
 #define TOOLCHAINS_BYTES (6ULL << 30) /* 17 releases, unpacked */
 
+#define WITHOUT_GROUPS "memtide run --limit none   # measures without limits and groups"
+#define ROOM_TO_TRY    "free -m; ulimit -a   # memory, processes and files must be left; then doctor again"
+
 static struct check *add(struct checks *c, const char *name, enum check_state state, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 static struct check *add(struct checks *c, const char *name, enum check_state state, const char *fmt, ...)
@@ -37,13 +40,22 @@ static struct check *add(struct checks *c, const char *name, enum check_state st
 	return &c->v[c->n++];
 }
 
+/* The error's own second line says what mends it here: it differs between root, a container and a user's session. */
+static void add_failed(struct checks *c, const char *name, const struct err *err, const char *mend_otherwise)
+{
+	const char *what = err_text(err), *mend = strstr(what, "\n  ");
+	struct check *k = add(c, name, CHECK_FAIL, "%.*s", (int)strcspn(what, "\n"), what);
+
+	k->mend = mend ? strf("%.*s", (int)strcspn(mend + 3, "\n"), mend + 3) : xstrdup(mend_otherwise);
+}
+
 static void check_tight(struct checks *c, struct memcg_root *groups)
 {
 	struct err cleanup_err err = ERR_INIT;
 	struct limit_test t;
 
 	if (limit_test_run(groups, TIGHT_BYTES, CHILD_BYTES, &t, &err) < 0) {
-		add(c, "memory limit", CHECK_FAIL, "%s", err_text(&err));
+		add_failed(c, "memory limit", &err, WITHOUT_GROUPS);
 		return;
 	}
 	if (t.killed)
@@ -65,14 +77,15 @@ static void check_ample(struct checks *c, struct memcg_root *groups)
 	char peak[32], rss[32];
 
 	if (limit_test_run(groups, AMPLE_BYTES, CHILD_BYTES, &t, &err) < 0) {
-		add(c, "counters", CHECK_FAIL, "%s", err_text(&err));
+		add_failed(c, "counters", &err, WITHOUT_GROUPS);
 		return;
 	}
 	bool lived = !t.killed && t.rss_bytes != MISSING && t.rss_bytes >= CHILD_BYTES && t.rss_bytes < CHILD_BYTES + 8 * MIB;
 	bool counted = t.peak_bytes != MISSING && t.peak_bytes >= CHILD_BYTES && t.peak_bytes < AMPLE_BYTES;
 
 	if (!lived)
-		add(c, "counters", CHECK_FAIL, "a child of 50 MB did not live under a limit of 100 MB, or its RSS is not 50 MB");
+		add(c, "counters", CHECK_FAIL, "a child of 50 MB did not live under a limit of 100 MB, or its RSS is not 50 MB")->mend =
+			xstrdup("run doctor again on an idle machine, with a build without sanitizers; else take another kernel");
 	else if (counted)
 		add(c, "counters", CHECK_OK, "the same child under 100 MB lived: RSS %s, peak of its group %s",
 		    format_size(rss, sizeof(rss), t.rss_bytes), format_size(peak, sizeof(peak), t.peak_bytes));
@@ -88,12 +101,7 @@ static void check_groups(struct checks *c)
 	struct memcg_root *groups = NULL;
 
 	if (memcg_root_open(&groups, NULL, &err) < 0) {
-		/* The error's own second line says what mends it here: it differs between root, a container and a user's session. */
-		const char *what = err_text(&err), *mend = strstr(what, "\n  ");
-
-		struct check *k = add(c, "cgroups", CHECK_FAIL, "%.*s", (int)strcspn(what, "\n"), what);
-		if (mend)
-			k->mend = strf("%.*s", (int)strcspn(mend + 3, "\n"), mend + 3);
+		add_failed(c, "cgroups", &err, WITHOUT_GROUPS);
 		return;
 	}
 	add(c, "cgroups", CHECK_OK, "version %d, groups can be made", memcg_root_version(groups));
@@ -108,7 +116,7 @@ static void check_statm(struct checks *c)
 	struct selftest t;
 
 	if (selftest_run(&t, &err) < 0)
-		add(c, "RSS readings", CHECK_FAIL, "%s", err_text(&err));
+		add_failed(c, "RSS readings", &err, ROOM_TO_TRY);
 	else if (t.worst_pages == 0)
 		add(c, "RSS readings", CHECK_OK, "exact: %" PRIu64 " pages touched one by one, each seen at once", t.pages);
 	else
@@ -128,7 +136,7 @@ static void check_sampler(struct checks *c)
 
 	clock_start(&clock);
 	if (sampler_start(&s, 1000, &err) < 0 || sampler_add(s, getpid(), NULL, -1, &clock, &slot, &err) < 0) {
-		add(c, "sampling", CHECK_FAIL, "%s", err_text(&err));
+		add_failed(c, "sampling", &err, ROOM_TO_TRY);
 		sampler_free(s);
 		return;
 	}
@@ -170,7 +178,7 @@ static void check_go(struct checks *c)
 	char oldest[32], newest[32];
 
 	if (toolchains_find(&local, &broken, &err) < 0) {
-		add(c, "toolchains", CHECK_FAIL, "%s", err_text(&err));
+		add_failed(c, "toolchains", &err, ROOM_TO_TRY);
 		return;
 	}
 	if (local.n == 0)
@@ -180,9 +188,9 @@ static void check_go(struct checks *c)
 		    go_version_format(oldest, sizeof(oldest), &local.v[0].version),
 		    go_version_format(newest, sizeof(newest), &local.v[local.n - 1].version));
 	for (size_t i = 0; i < broken.n; i++)
-		add(c, "toolchains", CHECK_WARN, "%s", broken.v[i]);
+		add(c, "toolchains", CHECK_WARN, "%s", broken.v[i])->mend = xstrdup("take it out of the way, or unpack that release anew");
 	if (catalogue_load(&catalogue, &local, &offline, &err) < 0)
-		add(c, "module proxy", CHECK_FAIL, "%s", err_text(&err));
+		add_failed(c, "module proxy", &err, ROOM_TO_TRY);
 	else if (offline)
 		add(c, "module proxy", CHECK_WARN, "not reached (%s): releases that are not here cannot be fetched", offline)->mend =
 			xstrdup("go env GOPROXY   # must name a proxy that answers; HTTPS_PROXY where you need one");

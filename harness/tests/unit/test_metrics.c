@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "analyse/metrics.h"
+#include "plan/metric.h"
 #include "base/alloc.h"
 #include "base/units.h"
 #include "record/reader.h"
