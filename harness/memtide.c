@@ -45,9 +45,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'q':
 		log_quiet = true;
 		return 0;
-	case 'v':
-		log_verbose = true;
-		return 0;
 	case ARGP_KEY_ARG:
 		o->command = state->next - 1;
 		state->next = state->argc;
@@ -59,7 +56,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option option_table[] = {
 	{ "quiet", 'q', NULL, 0, "print results and errors only", 0 },
-	{ "verbose", 'v', NULL, 0, "say more about what is done", 0 },
 	{ 0 },
 };
 
@@ -100,6 +96,7 @@ int main(int argc, char **argv)
 
 	argp_err_exit_status = EXIT_USAGE;
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGCHLD, SIG_DFL); /* inherited as ignored, it would hide how every child ended */
 	if (argp_parse(&main_argp, argc, argv, ARGP_IN_ORDER, NULL, &o))
 		return EXIT_USAGE;
 	if (!o.command) {

@@ -59,3 +59,40 @@ int json_print(const json_t *value, struct err *err)
 		return err_set(err, errno, "cannot write to standard output");
 	return 0;
 }
+
+/* The length of the UTF-8 sequence at p, 0 where there is none. jansson decides on what is well-formed; this only cuts. */
+static size_t sequence_length(const char *p)
+{
+	unsigned char c = (unsigned char)*p;
+	size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+
+	for (size_t i = 1; i < n; i++)
+		if (((unsigned char)p[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+json_t *json_text(const char *s)
+{
+	if (!s)
+		return json_null();
+
+	json_t *whole = json_string(s);
+	if (whole)
+		return whole;
+
+	cleanup_free char *clean = xstrdup(s);
+	for (char *p = clean; *p;) {
+		size_t n = sequence_length(p);
+		json_t *piece = n ? json_stringn(p, n) : NULL;
+
+		if (!piece) {
+			*p++ = '?';
+			continue;
+		}
+		json_decref(piece);
+		p += n;
+	}
+	whole = json_string(clean);
+	return whole ? whole : json_null();
+}

@@ -12,6 +12,9 @@ struct err;
 int json_save(const char *path, const json_t *value, struct err *err);
 /* ret: a new reference. format: "memtide-run/1", or NULL for any file; a newer major is refused with the sentence to update. */
 int json_open(const char *path, const char *format, json_t **ret, struct err *err);
+/* A string from outside (what a program printed, an environment, a path), any bytes: what is not UTF-8 becomes '?'. NULL: null.
+ * A new reference, never NULL. */
+json_t *json_text(const char *s);
 /* To stdout, with a line end. */
 int json_print(const json_t *value, struct err *err);
 

@@ -9,7 +9,6 @@
 #include "base/alloc.h"
 
 bool log_quiet;
-bool log_verbose;
 
 static char *status; /* owned: what stands on the terminal's last line, or NULL */
 
@@ -77,10 +76,4 @@ void log_note(const char *fmt, ...)
 {
 	if (!log_quiet)
 		REMARK("");
-}
-
-void log_debug(const char *fmt, ...)
-{
-	if (log_verbose && !log_quiet)
-		REMARK("debug: ");
 }

@@ -8,13 +8,11 @@
 #pragma once
 #include <stdbool.h>
 
-extern bool log_quiet;   /* --quiet: errors only */
-extern bool log_verbose; /* --verbose: remarks of the second rank too */
+extern bool log_quiet; /* --quiet: errors only */
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* One line at the bottom of the terminal, replaced at each call; NULL or "" takes it away. Nothing if stderr is no terminal. */
 void log_status(const char *line);

@@ -135,7 +135,6 @@ int subprocess_run(const struct subprocess *s, struct subprocess_result *ret, st
 		;
 	*ret = (struct subprocess_result){
 		.exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status),
-		.timed_out = !in_time,
 		.out = c[0].text ? c[0].text : xstrdup(""),
 		.log = c[1].text ? c[1].text : xstrdup(""),
 	};

@@ -21,7 +21,6 @@ struct subprocess {
 
 struct subprocess_result {
 	int exit_code; /* 128 + n after signal n; 127 where the command does not exist */
-	bool timed_out;
 	char *out; /* owned: standard output, at most 64 MB */
 	char *log; /* owned: standard error, at most 64 MB */
 };

@@ -59,12 +59,18 @@ static int clean(void)
 	struct err cleanup_err err = ERR_INIT;
 	cleanup_strv struct strv swept = STRV_INIT;
 	struct cgroup_tree tree;
+	size_t left = 0;
 
 	owner_sweep_processes(&swept);
-	if (cgroup_tree_find(&tree, &err) >= 0)
-		cgroup_tree_sweep(&tree, &swept);
+	if (cgroup_tree_find(&tree, NULL) >= 0)
+		left = cgroup_tree_sweep(&tree, &swept);
 	for (size_t i = 0; i < swept.n; i++)
 		printf("removed %s\n", swept.v[i]);
+	if (left) {
+		(void)err_set(&err, 0, "%zu cgroup%s of a memtide that is gone could not be removed", left, left == 1 ? "" : "s");
+		(void)err_hint(&err, "As root: sudo memtide doctor --clean");
+		return cmd_failed(&err);
+	}
 	if (swept.n == 0)
 		puts("Nothing was left behind.");
 	return EXIT_EXPECTED;

@@ -134,7 +134,7 @@ static void check_sampler(struct checks *c)
 	struct clock clock;
 	const struct timespec while_ = { 0, 300 * NS_PER_MS };
 
-	clock_start(&clock);
+	clock_start(&clock, clock_monotonic_ns());
 	if (sampler_start(&s, 1000, &err) < 0 || sampler_add(s, getpid(), NULL, -1, &clock, &slot, &err) < 0) {
 		add_failed(c, "sampling", &err, ROOM_TO_TRY);
 		sampler_free(s);

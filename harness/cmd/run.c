@@ -27,7 +27,7 @@ static const struct argp_option option_table[] = {
 	{ "repeat", OPT_REPEAT, "N", 0, "runs of each cell", 0 },
 	{ "for", OPT_FOR, "TIME", 0, "how long each run is observed, as in 30s or 11min", 0 },
 	{ "clock", OPT_CLOCK, "real", 0, "the clock that the target sees", 0 },
-	{ "rate", OPT_RATE, "HZ", 0, "samples a second (1000; 1 to 20000)", 0 },
+	{ "rate", OPT_RATE, "HZ", 0, "samples a second (1000; 20 to 20000)", 0 },
 	{ "out", OPT_OUT, "DIR", 0, "where campaigns are kept (results)", 0 },
 	{ "jobs", OPT_JOBS, "N", 0, "runs side by side at most (as many as memory and CPUs allow)", 0 },
 	{ "seed", OPT_SEED, "N", 0, "of the order of the runs (drawn, and recorded)", 0 },
@@ -38,12 +38,12 @@ static const struct argp_option option_table[] = {
 	{ 0 },
 };
 
-static unsigned count_option(struct argp_state *state, const char *name, const char *text, uint64_t max)
+static unsigned count_option(struct argp_state *state, const char *name, const char *text, uint64_t min, uint64_t max)
 {
 	struct err err = ERR_INIT;
 	uint64_t n = 0;
 
-	if (parse_count(text, 1, max, &n, &err) < 0)
+	if (parse_count(text, min, max, &n, &err) < 0)
 		argp_error(state, "--%s: %s", name, err_text(&err));
 	return (unsigned)n;
 }
@@ -63,7 +63,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->limit = arg;
 		return 0;
 	case OPT_REPEAT:
-		o->repeat = count_option(state, "repeat", arg, 1000);
+		o->repeat = count_option(state, "repeat", arg, 1, 1000);
 		return 0;
 	case OPT_FOR:
 		o->for_text = arg;
@@ -73,7 +73,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--clock %s: this version has the real clock only", arg);
 		return 0;
 	case OPT_RATE:
-		o->rate_hz = count_option(state, "rate", arg, SAMPLER_RATE_MAX);
+		o->rate_given = true;
+		o->rate_hz = count_option(state, "rate", arg, SAMPLER_RATE_MIN, SAMPLER_RATE_MAX);
 		return 0;
 	case OPT_OUT:
 		if (!*arg)
@@ -81,10 +82,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->out = arg;
 		return 0;
 	case OPT_JOBS:
-		o->jobs = count_option(state, "jobs", arg, SAMPLER_TARGETS_MAX);
+		o->jobs = count_option(state, "jobs", arg, 1, SAMPLER_TARGETS_MAX);
 		return 0;
 	case OPT_SEED:
-		o->seed = count_option(state, "seed", arg, UINT32_MAX);
+		o->seed_given = true;
+		o->seed = count_option(state, "seed", arg, 1, UINT32_MAX);
 		return 0;
 	case OPT_DRY:
 		o->dry_run = true;
@@ -207,13 +209,13 @@ static int begin(struct job *j, const char *scenario, struct err *err)
 	return r;
 }
 
-static int run_one(const struct run_options *given, const char *home, const char *scenario)
+static int run_one(const struct run_options *given, const char *home, const char *scenario, bool *ret_interrupted)
 {
 	struct err cleanup_err err = ERR_INIT;
 	struct run_options o = *given;
 	cleanup_strv struct strv set = STRV_INIT;
 	cleanup_json json_t *resumed = NULL;
-	struct job j = { .options = &o, .home = home, .scheduling = "other" };
+	struct job j = { .options = &o, .home = home, .scheduling = "other", .lock_fd = -1 };
 	int code = EXIT_EXPECTED;
 
 	for (size_t i = 0; i < given->set.n; i++)
@@ -226,9 +228,18 @@ static int run_one(const struct run_options *given, const char *home, const char
 	} else if (o.dry_run) {
 		job_print_plan(&j);
 	} else {
-		job_prepare(&j);
-		code = carry_out(&j, &err);
+		r = job_open_groups(&j, &err);
+		if (r >= 0 && !o.resume)
+			r = job_lock(&j, &err);
+		if (r >= 0 && !o.resume)
+			r = job_write_campaign(&j, false, &err);
+		if (r >= 0)
+			job_prepare(&j);
+		if (r >= 0 && o.resume)
+			r = job_check_programs(&j, &err);
+		code = r < 0 ? cmd_failed(&err) : carry_out(&j, &err);
 	}
+	*ret_interrupted = j.interrupted > 0;
 	job_done(&j);
 	return code;
 }
@@ -257,8 +268,9 @@ int cmd_run(int argc, char **argv)
 		(void)!getrandom(&drawn, sizeof(drawn), 0);
 		o.seed = drawn ? drawn : 1;
 	}
-	for (size_t i = 0; i < o.scenarios.n; i++)
-		code = worse(code, run_one(&o, home, o.scenarios.v[i]));
+	bool interrupted = false;
+	for (size_t i = 0; i < o.scenarios.n && !interrupted; i++)
+		code = worse(code, run_one(&o, home, o.scenarios.v[i], &interrupted));
 	strv_done(&o.scenarios);
 	strv_done(&o.set);
 	return code;

@@ -42,7 +42,7 @@ struct execution {
 
 static void fill(struct execution *x);
 
-static void count_outcome(struct job *j, enum outcome o)
+void job_count(struct job *j, enum outcome o)
 {
 	switch (o) {
 	case OUTCOME_HARNESS_ERROR:
@@ -76,7 +76,7 @@ static void write_run(struct job *j, const struct planned_run *p, struct record 
 	struct err cleanup_err err = ERR_INIT;
 	cleanup_json json_t *run = job_run_json(j, p, result, outcome, why, started, record_dir(record));
 
-	count_outcome(j, outcome);
+	job_count(j, outcome);
 	if (outcome == OUTCOME_HARNESS_ERROR || outcome == OUTCOME_NO_PERMISSION)
 		log_error("%s, repeat %u: %s", j->plan->cells[p->cell].id, p->repeat, why ? why : outcome_to_string(outcome));
 	if (record_finish(record, run, &err) < 0) {
@@ -329,8 +329,7 @@ static void leave_not_applicable(struct job *j)
 	}
 }
 
-/* Groups, where there is the right to make them. Whoever asked for no limit anywhere can do without. */
-static int open_groups(struct job *j, struct memcg_root **ret, struct err *err)
+int job_open_groups(struct job *j, struct err *err)
 {
 	struct err cleanup_err why = ERR_INIT;
 	cleanup_strv struct strv swept = STRV_INIT;
@@ -340,14 +339,24 @@ static int open_groups(struct job *j, struct memcg_root **ret, struct err *err)
 		limited |= j->plan->cells[i].limit_bytes > 0;
 
 	owner_sweep_processes(&swept);
-	int r = memcg_root_open(ret, &swept, limited ? err : &why);
+	int r = memcg_root_open(&j->groups, &swept, limited ? err : &why);
 	for (size_t i = 0; i < swept.n; i++)
 		log_note("Removed %s, left behind by a memtide that was killed.", swept.v[i]);
 	if (r >= 0)
-		j->cgroup_version = memcg_root_version(*ret);
+		j->cgroup_version = memcg_root_version(j->groups);
 	else if (!limited)
-		log_note("Runs without cgroups: no limit, no OOM detection, no usage curve.");
-	return r < 0 && limited ? r : 0;
+		log_note("Runs without cgroups: no limit, no OOM detection, no usage curve (%.*s).", (int)strcspn(err_text(&why), "\n"),
+			 err_text(&why));
+	return limited ? r : 0;
+}
+
+/* A run takes some 20 descriptors, and 1 024 are a usual soft limit. */
+static void raise_nofile(struct rlimit *ret_before)
+{
+	(void)getrlimit(RLIMIT_NOFILE, ret_before);
+
+	const struct rlimit most = { ret_before->rlim_max, ret_before->rlim_max };
+	(void)setrlimit(RLIMIT_NOFILE, &most);
 }
 
 int job_execute(struct job *j, struct err *err)
@@ -370,11 +379,10 @@ int job_execute(struct job *j, struct err *err)
 	(void)sigaddset(&mask, SIGHUP);
 	(void)sigprocmask(SIG_BLOCK, &mask, &before);
 
-	r = open_groups(j, &x.room.groups, err);
-	if (r >= 0) {
-		r = selftest_run(&j->selftest, err);
-		j->selftest_done = r >= 0;
-	}
+	raise_nofile(&x.room.nofile);
+	x.room.groups = j->groups;
+	r = selftest_run(&j->selftest, err);
+	j->selftest_done = r >= 0;
 	if (r >= 0)
 		r = sampler_start(&x.room.sampler, j->options->rate_hz, err);
 	if (r >= 0) {
@@ -390,7 +398,7 @@ int job_execute(struct job *j, struct err *err)
 	x.tick = sd_event_source_unref(x.tick);
 	x.room.event = sd_event_unref(x.room.event);
 	x.room.sampler = sampler_free(x.room.sampler);
-	x.room.groups = memcg_root_free(x.room.groups);
+	(void)setrlimit(RLIMIT_NOFILE, &x.room.nofile);
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	return r;
 }

@@ -18,11 +18,6 @@ void iso_time_now(char buf[32])
 	(void)strftime(buf, 32, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
 }
 
-static json_t *string_or_null(const char *s)
-{
-	return s ? json_string(s) : json_null();
-}
-
 static json_t *count_or_null(uint64_t n)
 {
 	return n == MISSING ? json_null() : json_integer((json_int_t)n);
@@ -33,7 +28,7 @@ static json_t *strings(const struct strv *l, size_t from)
 	json_t *a = json_array();
 
 	for (size_t i = from; i < l->n; i++)
-		json_array_append_new(a, json_string(l->v[i]));
+		json_array_append_new(a, json_text(l->v[i]));
 	return a;
 }
 
@@ -42,7 +37,7 @@ static json_t *settings_json(const struct cell *c)
 	json_t *o = json_object();
 
 	for (size_t i = 0; i < c->n_settings; i++)
-		json_object_set_new(o, c->settings[i].axis, json_string(c->settings[i].value));
+		json_object_set_new(o, c->settings[i].axis, json_text(c->settings[i].value));
 	return o;
 }
 
@@ -65,7 +60,7 @@ static json_t *env_json(const struct job *j, size_t cell)
 		const char *equals = strchr(env.v[i], '=');
 		cleanup_free char *name = strf("%.*s", (int)(equals - env.v[i]), env.v[i]);
 
-		json_object_set_new(o, name, json_string(equals + 1));
+		json_object_set_new(o, name, json_text(equals + 1));
 	}
 	return o;
 }
@@ -78,15 +73,15 @@ static json_t *go_json(const struct job *j, size_t cell)
 	if (!c->go)
 		return json_null();
 	return json_pack("{s:s, s:o}", "version", go_version_format(version, sizeof(version), &c->go->version), "line",
-			 string_or_null(j->cells[cell].build.go_line));
+			 json_text(j->cells[cell].build.go_line));
 }
 
 static json_t *program_json(const struct job *j, size_t cell)
 {
 	const struct build *b = &j->cells[cell].build;
 
-	return json_pack("{s:s, s:o, s:o, s:o}", "name", j->scenario->program.name, "sha256", string_or_null(*b->sha256 ? b->sha256 : NULL),
-			 "flags", strings(&b->flags, 0), "default_godebug", string_or_null(b->default_godebug));
+	return json_pack("{s:o, s:o, s:o, s:o}", "name", json_text(j->scenario->program.name), "sha256", json_text(*b->sha256 ? b->sha256 : NULL),
+			 "flags", strings(&b->flags, 0), "default_godebug", json_text(b->default_godebug));
 }
 
 static json_t *sampling_json(const struct job *j, const struct run_result *r)
@@ -116,9 +111,15 @@ static json_t *damage_json(const char *series, const struct run_result *r)
 	cleanup_free char *marks = r && r->lost_marks ? strf("%llu marks after the first %zu were not kept",
 							     (unsigned long long)r->lost_marks, r->n_marks)
 						      : NULL;
-	cleanup_free char *both = series && marks ? strf("%s; %s", series, marks) : NULL;
+	const char *leader = r && r->sampling.leader_exited ? "the program's first thread ended while others went on: their memory was not seen" : NULL;
+	const char *const parts[] = { series, marks, leader };
+	cleanup_strv struct strv all = STRV_INIT;
 
-	return string_or_null(both ? both : series ? series : marks);
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+		if (parts[i])
+			strv_push(&all, parts[i]);
+	cleanup_free char *text = strv_join(&all, "; ");
+	return json_text(all.n ? text : NULL);
 }
 
 /* Adds metrics, missing, expectations, mechanism and damage. */
@@ -156,7 +157,7 @@ json_t *job_run_json(const struct job *j, const struct planned_run *p, const str
 		"scenario", j->scenario->name, "cell", settings_json(c), "repeat", (int)p->repeat, "go", go_json(j, p->cell), "program",
 		program_json(j, p->cell), "args", strings(&argv, 1), "env", env_json(j, p->cell), "cgroup", "version", j->cgroup_version,
 		"limit_bytes", count_or_null(c->limit_bytes ? c->limit_bytes : MISSING), "clock", "kind", "real", "jumps", 0, "skipped_s",
-		0.0, "host", host_json(&j->host), "started", started, "outcome", outcome_to_string(outcome), "why", string_or_null(why));
+		0.0, "host", host_json(&j->host), "started", started, "outcome", outcome_to_string(outcome), "why", json_text(why));
 
 	json_object_set_new(run, "wall_s", r ? json_real(r->wall_s) : json_null());
 	json_object_set_new(run, "target_s", r ? json_real((double)r->end_ns / 1e9) : json_null());
@@ -179,18 +180,18 @@ static json_t *cells_json(const struct job *j)
 		char version[32];
 
 		json_array_append_new(
-			a, json_pack("{s:s, s:o, s:o, s:o, s:b, s:o}", "id", c->id, "settings", settings_json(c), "go_version",
-				     string_or_null(c->go ? go_version_format(version, sizeof(version), &c->go->version) : NULL), "limit_bytes",
+			a, json_pack("{s:o, s:o, s:o, s:o, s:b, s:o}", "id", json_text(c->id), "settings", settings_json(c), "go_version",
+				     json_text(c->go ? go_version_format(version, sizeof(version), &c->go->version) : NULL), "limit_bytes",
 				     count_or_null(c->limit_bytes ? c->limit_bytes : MISSING), "applicable", !c->why_not, "why",
-				     string_or_null(c->why_not)));
+				     json_text(c->why_not)));
 	}
 	return a;
 }
 
 static json_t *options_json(const struct run_options *o)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:i, s:i}", "go", string_or_null(o->go_list), "set", strings(&o->set, 0), "limit",
-			 string_or_null(o->limit), "for", string_or_null(o->for_text), "repeat", (int)o->repeat, "rate_hz", (int)o->rate_hz);
+	return json_pack("{s:o, s:o, s:o, s:o, s:i, s:i}", "go", json_text(o->go_list), "set", strings(&o->set, 0), "limit",
+			 json_text(o->limit), "for", json_text(o->for_text), "repeat", (int)o->repeat, "rate_hz", (int)o->rate_hz);
 }
 
 int job_write_campaign(const struct job *j, bool finished, struct err *err)

@@ -18,6 +18,7 @@
 #include "run/supervisor.h"
 
 struct err;
+struct memcg_root;
 
 /* A start follows the one before it when that one's load is over: about this long. For estimates only. */
 #define START_GAP_S 0.7
@@ -33,6 +34,7 @@ struct run_options {
 	unsigned rate_hz;
 	unsigned jobs;         /* 0: as many as fit */
 	uint64_t seed;
+	bool rate_given, seed_given;
 	bool dry_run, resume, no_plot, json;
 };
 
@@ -60,9 +62,10 @@ struct job {
 	uint64_t budget_bytes;
 	bool *have;                   /* owned; one per planned run: an earlier start has finished it */
 	const char *scheduling;
-	int cgroup_version; /* 0: without cgroups */
-	/* tallies for the exit code */
-	unsigned harness_errors, not_run, interrupted;
+	struct memcg_root *groups; /* owned; NULL: without cgroups */
+	int cgroup_version;        /* 0: without cgroups */
+	int lock_fd;               /* holds the campaign's folder against another memtide; -1 */
+	unsigned harness_errors, not_run, interrupted; /* of this start and, where resumed, of those before: for the exit code */
 };
 
 /* run_plan.c: scenario, options, catalogue -> plan. */
@@ -70,8 +73,14 @@ int job_plan(struct job *j, const char *scenario, struct err *err);
 /* run_resume.c: the same from the scenario's newest campaign, whose options replace those in o (strings borrowed from
  * *ret_info, a new reference); what is finished is marked in j->have. */
 int job_resume(struct job *j, struct run_options *o, const char *scenario, json_t **ret_info, struct err *err);
+/* Holds the campaign's folder: two memtides in one would destroy each other's records. */
+int job_lock(struct job *j, struct err *err);
+/* After job_prepare(): a cell's finished runs must be of the very program that its other runs will be of. */
+int job_check_programs(const struct job *j, struct err *err);
 /* Prints cells, toolchains to fetch, memory, time. */
 void job_print_plan(const struct job *j);
+/* run_execute.c: the right to make cgroups, before anything takes time; sweeps what killed memtides left. */
+int job_open_groups(struct job *j, struct err *err);
 /* run_prepare.c: fetches and builds what the plan needs; a cell that fails keeps its outcome and reason. */
 void job_prepare(struct job *j);
 /* run_execute.c: all runs of the plan that have not been done. */
@@ -82,6 +91,8 @@ int job_write_campaign(const struct job *j, bool finished, struct err *err);
  * expectations from the record in run_dir. */
 json_t *job_run_json(const struct job *j, const struct planned_run *p, const struct run_result *result, enum outcome outcome,
 		     const char *why, const char *started, const char *run_dir);
+/* Into the tallies. */
+void job_count(struct job *j, enum outcome o);
 void iso_time_now(char buf[32]);
 /* Arguments and environment of a cell's target; appended. */
 void job_target_args(const struct job *j, size_t cell, struct strv *ret_argv);

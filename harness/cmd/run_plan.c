@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "cmd/run_parts.h"
+#include "run/cgroup.h"
 #include "run/queue.h"
 
 #define BUDGET_SHARE 0.7      /* of the available memory */
@@ -214,6 +215,9 @@ void job_done(struct job *j)
 	free(j->toolchains);
 	free(j->cells);
 	free(j->have);
+	memcg_root_free(j->groups);
+	if (j->lock_fd >= 0)
+		(void)close(j->lock_fd);
 	free(j->dir);
 	plan_free(j->plan);
 	scenario_free(j->scenario);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "base/alloc.h"
 #include "base/err.h"
@@ -46,8 +48,9 @@ static int find_campaign(const char *out, const char *scenario, char **ret_dir, 
 
 static int no_other_options(const struct run_options *o, struct err *err)
 {
-	if (o->go_list || o->set.n || o->limit || o->for_text || o->repeat || o->dry_run)
-		return err_usage(err, "--resume goes on with the campaign's own releases, axes, limit, time and repeats: leave those options out");
+	if (o->go_list || o->set.n || o->limit || o->for_text || o->repeat || o->rate_given || o->seed_given || o->dry_run)
+		return err_usage(err, "--resume goes on with the campaign's own releases, axes, limit, time, repeats, rate and seed: leave "
+				      "those options out");
 	return 0;
 }
 
@@ -102,22 +105,88 @@ static int same_cells(const struct job *j, const json_t *info, struct err *err)
 	return same ? 0 : err_usage(err, "the plan of %s is no longer what it was: start a new campaign", j->dir);
 }
 
-static bool is_finished(const struct job *j, const struct planned_run *p)
+/* Reads a planned run's run.json. false: there is none. NULL in *ret: it cannot be read. */
+static bool read_run(const struct job *j, const struct planned_run *p, json_t **ret)
 {
 	cleanup_free char *path = strf("%s/%s/%u/run.json", j->dir, j->plan->cells[p->cell].id, p->repeat);
-	cleanup_json json_t *run = NULL;
 	struct err cleanup_err err = ERR_INIT;
 
+	*ret = NULL;
 	if (!file_exists(path))
 		return false;
-	/* What cannot be read was finished by someone: a newer memtide, perhaps. It is left as it is. */
-	if (json_open(path, "memtide-run/1", &run, &err) < 0) {
+	if (json_open(path, "memtide-run/1", ret, &err) < 0)
 		log_warn("%s; left as it is", err_text(&err));
-		return true;
-	}
+	return true;
+}
 
-	int o = text_of(run, "outcome") ? outcome_from_string(text_of(run, "outcome")) : -1;
-	return o >= 0 && o != OUTCOME_INTERRUPTED && o != OUTCOME_HARNESS_ERROR && o != OUTCOME_TOOLCHAIN_MISSING && o != OUTCOME_NO_PERMISSION;
+static bool is_to_be_done_again(enum outcome o)
+{
+	return o == OUTCOME_INTERRUPTED || o == OUTCOME_HARNESS_ERROR || o == OUTCOME_TOOLCHAIN_MISSING || o == OUTCOME_NO_PERMISSION;
+}
+
+/* Whether it is finished; its outcome then counts as if it had come about now. */
+static bool is_finished(struct job *j, const struct planned_run *p)
+{
+	cleanup_json json_t *run = NULL;
+
+	if (!read_run(j, p, &run))
+		return false;
+
+	int o = run && text_of(run, "outcome") ? outcome_from_string(text_of(run, "outcome")) : -1;
+	/* What cannot be read was finished by someone: a newer memtide, perhaps. It is left as it is. */
+	if (o < 0)
+		return true;
+	if (is_to_be_done_again((enum outcome)o))
+		return false;
+	job_count(j, (enum outcome)o);
+	return true;
+}
+
+int job_lock(struct job *j, struct err *err)
+{
+	j->lock_fd = open(j->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (j->lock_fd < 0)
+		return err_set(err, errno, "cannot open %s", j->dir);
+	if (flock(j->lock_fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		return err_usage(err, "another memtide is at work in %s", j->dir);
+	return 0;
+}
+
+int job_check_programs(const struct job *j, struct err *err)
+{
+	for (size_t i = 0; i < j->plan->n_order; i++) {
+		const struct planned_run *p = &j->plan->order[i];
+		const char *now = j->cells[p->cell].build.sha256;
+		cleanup_json json_t *run = NULL;
+
+		if (!j->have[i] || !*now || !read_run(j, p, &run))
+			continue;
+
+		const char *was = text_of(json_object_get(run, "program"), "sha256");
+		if (was && strcmp(was, now))
+			return err_usage(err, "the program of %s is no longer the one that its finished runs had: start a new campaign",
+					 j->plan->cells[p->cell].id);
+	}
+	return 0;
+}
+
+/* What is finished is marked; what is not is cleared away. */
+static int sort_out(struct job *j, struct err *err)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < j->plan->n_order; i++) {
+		const struct planned_run *p = &j->plan->order[i];
+		cleanup_free char *again = strf("%s/%s/%u", j->dir, j->plan->cells[p->cell].id, p->repeat);
+		int r;
+
+		j->have[i] = is_finished(j, p);
+		left += !j->have[i];
+		if (!j->have[i] && (r = folder_remove(again, err)) < 0)
+			return r;
+	}
+	log_note("Going on with %s: %zu of %zu runs left.", j->dir, left, j->plan->n_order);
+	return 0;
 }
 
 int job_resume(struct job *j, struct run_options *o, const char *scenario, json_t **ret_info, struct err *err)
@@ -139,19 +208,7 @@ int job_resume(struct job *j, struct run_options *o, const char *scenario, json_
 		r = same_scenario(j, err);
 	if (r >= 0)
 		r = same_cells(j, *ret_info, err);
-	if (r < 0)
-		return r;
-
-	size_t left = 0;
-	for (size_t i = 0; i < j->plan->n_order; i++) {
-		const struct planned_run *p = &j->plan->order[i];
-		cleanup_free char *again = strf("%s/%s/%u", j->dir, j->plan->cells[p->cell].id, p->repeat);
-
-		j->have[i] = is_finished(j, p);
-		left += !j->have[i];
-		if (!j->have[i] && (r = folder_remove(again, err)) < 0)
-			return r;
-	}
-	log_note("Going on with %s: %zu of %zu runs left.", j->dir, left, j->plan->n_order);
-	return 0;
+	if (r >= 0)
+		r = job_lock(j, err);
+	return r < 0 ? r : sort_out(j, err);
 }

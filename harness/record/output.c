@@ -22,20 +22,14 @@ static void remember(struct output_file *o, const char *data, size_t len)
 		memmove(o->last, o->last + o->n_last - OUTPUT_TAIL_MAX, OUTPUT_TAIL_MAX);
 		o->n_last = OUTPUT_TAIL_MAX;
 	}
-	if (o->n_last + len + 1 > o->room) {
-		o->room = 2 * (o->n_last + len) + 1;
-		if (o->room > 2 * OUTPUT_TAIL_MAX + 1)
-			o->room = 2 * OUTPUT_TAIL_MAX + 1;
+	if (o->n_last + len > o->room) {
+		o->room = 2 * (o->n_last + len);
+		if (o->room > 2 * OUTPUT_TAIL_MAX)
+			o->room = 2 * OUTPUT_TAIL_MAX;
 		o->last = xreallocarray(o->last, o->room, 1);
 	}
-	char *at = o->last + o->n_last, *end = at + len;
-
-	memcpy(at, data, len);
-	*end = 0;
+	memcpy(o->last + o->n_last, data, len);
 	o->n_last += len;
-	/* The tail is searched as text: a stray 0 byte must not hide the runtime's last words. */
-	while ((at = memchr(at, 0, (size_t)(end - at))))
-		*at = '?';
 }
 
 void output_add(struct output_file *o, const char *data, size_t len)
@@ -48,13 +42,6 @@ void output_add(struct output_file *o, const char *data, size_t len)
 	o->n_head += head;
 	o->n_total += len;
 	remember(o, data, len);
-}
-
-const char *output_tail(const struct output_file *o)
-{
-	if (!o->last)
-		return "";
-	return o->n_last > OUTPUT_TAIL_MAX ? o->last + o->n_last - OUTPUT_TAIL_MAX : o->last;
 }
 
 void output_close(struct output_file *o)

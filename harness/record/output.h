@@ -13,15 +13,12 @@
 struct output_file {
 	struct outfile file;
 	unsigned long long n_total, n_head; /* bytes that came; of them written at once */
-	char *last; /* owned: the last that came, at least OUTPUT_TAIL_MAX of it; 0-terminated. NULL: nothing came */
+	char *last; /* owned: the last that came, at least OUTPUT_TAIL_MAX of it. NULL: nothing came */
 	size_t n_last, room;
 };
 
 void output_open(struct output_file *o, const char *dir, const char *name);
 void output_add(struct output_file *o, const char *data, size_t len);
-/* At most OUTPUT_TAIL_MAX bytes, 0-terminated; 0 bytes of the program's own stand as '?'. Borrowed until the next
- * output_add(). */
-const char *output_tail(const struct output_file *o);
 /* Writes the line about what was left out and the tail, and closes. */
 void output_close(struct output_file *o);
 void output_done(struct output_file *o);

@@ -100,11 +100,6 @@ void record_output(struct record *r, int stream, const char *data, size_t len)
 	output_add(&r->output[stream == 2], data, len);
 }
 
-const char *record_output_tail(const struct record *r, int stream)
-{
-	return output_tail(&r->output[stream == 2]);
-}
-
 void record_flush(struct record *r)
 {
 	series_out_flush(&r->samples);

@@ -27,9 +27,6 @@ void record_mark(struct record *r, const struct mark *m);
 /* Bytes of the target's stdout (stream 1) or stderr (2). The first 1 MB of each is kept in the file; of what comes after, the
  * last 64 kB follow a line that says how many bytes were left out. */
 void record_output(struct record *r, int stream, const char *data, size_t len);
-/* The last (at most 64 kB) of what came on the stream, 0-terminated: for classifying how the run ended. Borrowed until the next
- * record_output(). */
-const char *record_output_tail(const struct record *r, int stream);
 /* Makes everything so far readable from outside (zstd frame blocks flushed); called about once a second. */
 void record_flush(struct record *r);
 

@@ -221,7 +221,7 @@ int memcg_root_open(struct memcg_root **ret, struct strv *ret_swept, struct err 
 		r = library_init(err);
 	if (r < 0)
 		return r;
-	cgroup_tree_sweep(&tree, ret_swept);
+	(void)cgroup_tree_sweep(&tree, ret_swept);
 	r = check_controller(&tree, err);
 	if (r >= 0)
 		r = own_name(&tree, &name, err);
@@ -299,7 +299,7 @@ static int check_limit(const struct memcg *g, uint64_t limit_bytes, struct err *
 
 	if (r < 0 || !limit_bytes)
 		return r;
-	if (!cgroup_parse_number(text, &got) || got == MISSING || got > limit_bytes || limit_bytes - got >= 65536)
+	if (!cgroup_parse_number(text, &got) || got == MISSING || got == 0 || got > limit_bytes || limit_bytes - got >= 65536)
 		return err_set(err, 0, "the kernel did not take the limit of %" PRIu64 " bytes: %s holds %s", limit_bytes, path, text);
 	return 0;
 }

@@ -105,23 +105,30 @@ static int remove_group(const char *path, const struct stat *st, int type, struc
 	return 0;
 }
 
-void cgroup_tree_sweep(const struct cgroup_tree *t, struct strv *ret_swept)
+size_t cgroup_tree_sweep(const struct cgroup_tree *t, struct strv *ret_swept)
 {
 	cleanup_strv struct strv orphans = STRV_INIT;
 	const struct timespec pause = { 0, 2 * NS_PER_MS };
+	size_t left = 0;
 
 	found = &orphans;
 	(void)nftw(t->mount, collect_orphan, 16, FTW_PHYS | FTW_MOUNT | FTW_ACTIONRETVAL);
 	found = NULL;
 	for (size_t i = 0; i < orphans.n; i++) {
 		/* A killed process of 1 GB takes some 30 ms to give its memory back; 1 000 tries are 2 s. */
-		for (int tries = 0; tries < 1000 && folder_exists(orphans.v[i]); tries++) {
+		struct stat st;
+		bool ours = stat(orphans.v[i], &st) == 0 && (geteuid() == 0 || st.st_uid == geteuid());
+
+		for (int tries = 0; ours && tries < 1000 && folder_exists(orphans.v[i]); tries++) {
 			(void)cgroup_tree_kill(orphans.v[i]);
 			(void)nftw(orphans.v[i], remove_group, 16, FTW_DEPTH | FTW_PHYS);
 			if (folder_exists(orphans.v[i]))
 				(void)nanosleep(&pause, NULL);
 		}
-		if (ret_swept && !folder_exists(orphans.v[i]))
+		if (folder_exists(orphans.v[i]))
+			left++;
+		else if (ret_swept)
 			strv_push(ret_swept, orphans.v[i]);
 	}
+	return left;
 }

@@ -8,6 +8,7 @@
  */
 #pragma once
 #include <limits.h>
+#include <stddef.h>
 #include <stdbool.h>
 
 struct err;
@@ -22,7 +23,7 @@ struct cgroup_tree {
 /* Reads /proc/mounts and /proc/self/cgroup. -ENOENT where no memory controller is mounted. Needs no rights. */
 int cgroup_tree_find(struct cgroup_tree *ret, struct err *err);
 /* Kills what is left in groups of supervisors that are gone and deletes them, anywhere in the tree. ret_swept (may be NULL):
- * their paths. What could not be removed is left for the next start. */
-void cgroup_tree_sweep(const struct cgroup_tree *t, struct strv *ret_swept);
+ * their paths. Returns how many could not be removed: another user's, or held by a process that does not die. */
+size_t cgroup_tree_sweep(const struct cgroup_tree *t, struct strv *ret_swept);
 /* SIGKILL to every process in the group at this absolute path and in those below it. Returns how many there were. */
 int cgroup_tree_kill(const char *path);

@@ -25,38 +25,59 @@ static const struct {
 	{ "runtime: goroutine stack exceeds ", OUTCOME_GO_FATAL },
 };
 
-static const char *line_beginning_with(const char *text, const char *words)
-{
-	size_t n = strlen(words);
+#define N_WORDS ((int)(sizeof(go_last_words) / sizeof(*go_last_words)))
 
-	for (const char *line = text; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL)
-		if (!strncmp(line, words, n))
-			return line;
-	return NULL;
+static void end_of_line(struct last_words *w)
+{
+	w->partial[w->n] = 0;
+	for (int i = 0; i < N_WORDS; i++)
+		if ((!w->line[0] || i <= w->rank) && !strncmp(w->partial, go_last_words[i].line, strlen(go_last_words[i].line))) {
+			memcpy(w->line, w->partial, w->n + 1);
+			w->rank = i;
+			break;
+		}
+	w->n = 0;
+	w->overlong = false;
+}
+
+void last_words_add(struct last_words *w, const char *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (data[i] == '\n') {
+			end_of_line(w);
+		} else if (!w->overlong) {
+			w->partial[w->n++] = data[i] ? data[i] : '?';
+			w->overlong = w->n == sizeof(w->partial) - 1;
+		}
+	}
 }
 
 static bool go_fatal(const struct ending *e, enum outcome *ret, char **ret_why)
 {
-	if ((e->exit_code != 2 && e->signal != SIGABRT) || !e->stderr_tail)
+	if ((e->exit_code != 2 && e->signal != SIGABRT) || !e->words || !e->words->line[0])
 		return false;
-	for (size_t i = 0; i < sizeof(go_last_words) / sizeof(*go_last_words); i++) {
-		const char *line = line_beginning_with(e->stderr_tail, go_last_words[i].line);
+	*ret = go_last_words[e->words->rank].outcome;
+	*ret_why = strf("the Go runtime gave up: %s", e->words->line);
+	return true;
+}
 
-		if (!line)
-			continue;
-		*ret = go_last_words[i].outcome;
-		*ret_why = strf("the Go runtime gave up: %.*s", (int)strcspn(line, "\n"), line);
-		return true;
-	}
-	return false;
+/* The kernel counts a kill in the victim's group even where a limit above it, or the whole machine, was short. A group that was
+ * at its own limit has its peak there, but for what the kernel charges in batches. */
+static bool was_own_limit(const struct ending *e)
+{
+	return e->limit_bytes && (e->peak_bytes == MISSING || e->peak_bytes + MIB >= e->limit_bytes);
 }
 
 static char *oom_sentence(const struct ending *e)
 {
-	char size[32];
+	char size[32], peak[32];
+	cleanup_free char *who = strf("the kernel killed %" PRIu64 " process%s", e->oom_kills, e->oom_kills == 1 ? "" : "es");
 
-	return strf("the kernel killed %" PRIu64 " process%s at the cgroup's limit of %s", e->oom_kills, e->oom_kills == 1 ? "" : "es",
-		    e->limit_bytes ? format_size(size, sizeof(size), e->limit_bytes) : "its surroundings");
+	if (was_own_limit(e))
+		return strf("%s at the cgroup's limit of %s", who, format_size(size, sizeof(size), e->limit_bytes));
+	return strf("%s, but not at the cgroup's own limit%s%s: a limit above it, or the machine itself, was out of memory", who,
+		    e->peak_bytes == MISSING ? "" : " (its peak was ",
+		    e->peak_bytes == MISSING ? "" : strcat(format_size(peak, sizeof(peak) - 1, e->peak_bytes), ")"));
 }
 
 enum outcome classify(const struct ending *e, char **ret_why)

@@ -4,6 +4,7 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "record/outcome.h"
@@ -15,6 +16,17 @@ enum stop_reason {
 	STOP_INTERRUPTED, /* Ctrl-C, SIGTERM to the supervisor */
 };
 
+/* What a Go runtime says when it gives up, caught as standard error goes by: a dump of all goroutines comes after it, and may be
+ * larger than anything that is kept. Zero-initialised. */
+struct last_words {
+	char line[256]; /* "fatal error: ..."; "" none yet */
+	int rank;       /* of line: smaller is more telling */
+	char partial[256];
+	size_t n;       /* in partial; its end where the line is longer */
+	bool overlong;  /* the rest of a long line is passed over */
+};
+void last_words_add(struct last_words *w, const char *data, size_t len);
+
 struct ending {
 	enum stop_reason stop;
 	bool killed;             /* the supervisor had to use SIGKILL: SIGTERM did nothing */
@@ -22,7 +34,8 @@ struct ending {
 	int signal;              /* 0: exited */
 	uint64_t oom_kills;      /* MISSING counts as none seen */
 	uint64_t limit_bytes;    /* 0: none */
-	const char *stderr_tail; /* what the program last said on stderr; borrowed */
+	uint64_t peak_bytes;     /* the highest usage of its group; MISSING unknown */
+	const struct last_words *words; /* borrowed; NULL: none */
 };
 
 /* ret_why: one sentence, owned by the caller; NULL for a plain ok. */

@@ -13,9 +13,9 @@ int64_t clock_monotonic_ns(void)
 	return t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
-void clock_start(struct clock *c)
+void clock_start(struct clock *c, int64_t monotonic_ns)
 {
-	c->exec_ns = clock_monotonic_ns();
+	c->exec_ns = monotonic_ns;
 }
 
 int64_t clock_at(const struct clock *c, int64_t monotonic_ns)

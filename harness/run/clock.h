@@ -14,7 +14,8 @@ struct clock {
 
 /* CLOCK_MONOTONIC: for the harness's own deadlines. */
 int64_t clock_monotonic_ns(void);
-void clock_start(struct clock *c);
+/* The target's time begins at this moment of CLOCK_MONOTONIC. */
+void clock_start(struct clock *c, int64_t monotonic_ns);
 /* The target's time at that moment of CLOCK_MONOTONIC. */
 int64_t clock_at(const struct clock *c, int64_t monotonic_ns);
 int64_t clock_now(const struct clock *c);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -14,6 +15,8 @@
 #include "base/err.h"
 #include "run/cgroup.h"
 #include "run/target_files.h"
+
+#define TOUCH_MAX_MS 10000
 
 /* Enters the group, touches, says so, waits to be told to go. */
 static _Noreturn void child(int procs_fd, int fd, uint64_t bytes)
@@ -48,7 +51,7 @@ static void look_at(pid_t pid, const struct memcg *g, struct limit_test *ret)
 static int try_in(struct memcg *g, uint64_t touch_bytes, struct limit_test *ret, struct err *err)
 {
 	int pair[2];
-	char byte;
+	char byte = 0;
 	cleanup_close int opened = memcg_version(g) == 2 ? openat(memcg_enter_fd(g), "cgroup.procs", O_WRONLY | O_CLOEXEC) : -1;
 	int procs_fd = memcg_version(g) == 2 ? opened : memcg_enter_fd(g);
 
@@ -66,12 +69,24 @@ static int try_in(struct memcg *g, uint64_t touch_bytes, struct limit_test *ret,
 		(void)close(pair[0]);
 		return err_set(err, errnum, "cannot start a child");
 	}
-	ret->killed = read(pair[0], &byte, 1) != 1;
-	if (!ret->killed)
+	struct pollfd ready = { .fd = pair[0], .events = POLLIN };
+	bool said = poll(&ready, 1, TOUCH_MAX_MS) == 1;
+	bool touched = said && read(pair[0], &byte, 1) == 1;
+	int status = 0;
+
+	if (touched)
 		look_at(pid, g, ret);
+	if (!said)
+		(void)kill(pid, SIGKILL);
 	(void)close(pair[0]);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
+	if (!said)
+		return err_set(err, 0, "a child at its limit was neither killed nor did it go on for %d s: is oom_kill_disable set in memory.oom_control?",
+			       TOUCH_MAX_MS / 1000);
+	ret->killed = !touched;
+	if (ret->killed && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
+		return err_set(err, 0, "a child could not enter its cgroup or got no memory");
 
 	struct memcg_counters counters;
 	memcg_counters(g, &counters);

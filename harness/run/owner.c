@@ -71,8 +71,9 @@ bool owner_is_gone(const struct owner *o)
 	if (stat("/proc/self/ns/pid", &ns) < 0 || (uint64_t)ns.st_ino != o->pid_namespace)
 		return false;
 	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)o->pid);
-	if (file_read(path, 4096, &text, NULL, NULL) < 0)
-		return true;
+	int r = file_read(path, 4096, &text, NULL, NULL);
+	if (r < 0)
+		return r == -ENOENT || r == -ESRCH; /* unreadable is not gone */
 	return !owner_parse_start_time(text, &start) || start != o->start_time;
 }
 
@@ -110,8 +111,9 @@ static int kill_processes(const char *wanted, struct strv *ret_swept)
 
 		if (!run || (wanted ? strcmp(run, wanted) != 0 : !is_of_a_gone_owner(run)))
 			continue;
-		if (kill(pid, SIGKILL) == 0)
-			n++;
+		if (kill(pid, SIGKILL) < 0)
+			continue;
+		n++;
 		if (ret_swept)
 			strv_pushf(ret_swept, "process %d of %s", (int)pid, run);
 	}

@@ -51,6 +51,8 @@ struct sampler_slot {
 	char partial_mark[MARK_NAME_MAX + 1];
 	size_t partial_len;
 	bool exited;
+	bool leader_exited; /* other threads went on */
+	uint64_t max_rss_bytes;
 	uint64_t samples, missed, lost, lost_marks;
 	struct lateness lateness;
 
@@ -184,12 +186,17 @@ static void visit(struct sampler_slot *s, uint64_t lateness_ns, uint64_t missed)
 	if (!s->exited) {
 		s->exited = !target_read_sample(&s->files, &now);
 		s->samples += !s->exited;
+		s->leader_exited = s->exited && target_has_threads_left(&s->files);
 	}
 	if (!s->exited && (now.rss_bytes != s->last.rss_bytes || now.usage_bytes != s->last.usage_bytes ||
 			   now.t_ns - s->last.t_ns >= KEEP_ALIVE_NS))
 		store_sample(s, &now);
 	(void)read_marks(s, now.t_ns);
-	if (!s->exited && now.t_ns >= s->next_probe_ns) {
+	/* At each new height the kernel's high-water mark too: the next tick may find the program gone. */
+	bool higher = !s->exited && now.rss_bytes > s->max_rss_bytes;
+	if (higher)
+		s->max_rss_bytes = now.rss_bytes;
+	if (!s->exited && (higher || now.t_ns >= s->next_probe_ns)) {
 		take_fast_probe(s, now.t_ns);
 		s->next_probe_ns = now.t_ns + FAST_PROBE_NS;
 	}
@@ -307,8 +314,8 @@ int sampler_start(struct sampler **ret, unsigned rate_hz, struct err *err)
 {
 	const struct timespec pause = { 0, NS_PER_MS / 10 };
 
-	if (rate_hz < 1 || rate_hz > SAMPLER_RATE_MAX)
-		return err_usage(err, "a sampling rate of %u Hz is out of range: 1 to %d", rate_hz, SAMPLER_RATE_MAX);
+	if (rate_hz < SAMPLER_RATE_MIN || rate_hz > SAMPLER_RATE_MAX)
+		return err_usage(err, "a sampling rate of %u Hz is out of range: %d to %d", rate_hz, SAMPLER_RATE_MIN, SAMPLER_RATE_MAX);
 
 	struct sampler *s = unfaulting_alloc(sizeof(*s));
 
@@ -430,6 +437,7 @@ void sampler_stop(struct sampler_slot *slot, struct sampling_stats *ret)
 		.missed = slot->missed,
 		.lost = slot->lost,
 		.lost_marks = slot->lost_marks,
+		.leader_exited = slot->leader_exited,
 		.lateness_p50_us = (double)lateness_quantile(&slot->lateness, 0.5) / 1e3,
 		.lateness_p99_us = (double)lateness_quantile(&slot->lateness, 0.99) / 1e3,
 		.lateness_max_us = (double)slot->lateness.max_ns / 1e3,

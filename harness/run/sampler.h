@@ -22,10 +22,11 @@ struct memcg;
 struct sampler;
 struct sampler_slot; /* one live target */
 
+#define SAMPLER_RATE_MIN 20 /* the control loop waits for a tick when a target is taken out */
 #define SAMPLER_RATE_MAX 20000
 #define SAMPLER_TARGETS_MAX 256
 
-/* Starts the thread. rate_hz: 1 to SAMPLER_RATE_MAX. */
+/* Starts the thread. rate_hz: SAMPLER_RATE_MIN to SAMPLER_RATE_MAX. */
 int sampler_start(struct sampler **ret, unsigned rate_hz, struct err *err);
 /* "fifo" or "other", as the kernel granted. Static. */
 const char *sampler_scheduling(const struct sampler *s);
@@ -53,6 +54,7 @@ struct sampling_stats {
 	uint64_t missed;  /* ticks whose whole period had passed when the thread woke */
 	uint64_t lost;    /* samples and probes that found the ring full */
 	uint64_t lost_marks; /* marks after the first that found its ring full */
+	bool leader_exited;  /* its first thread ended while others went on: /proc shows no memory from there */
 	double lateness_p50_us, lateness_p99_us, lateness_max_us; /* of the wake-ups while this target lived; within 6 % */
 	double cpu_s; /* of the sampling thread while this target lived; shared by all that lived then */
 };

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -17,17 +18,20 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "run/cgroup.h"
+#include "run/clock.h"
 
-enum step { STEP_SESSION, STEP_CGROUP, STEP_FDS, STEP_CWD, STEP_EXEC };
+enum step { STEP_SESSION, STEP_CGROUP, STEP_FDS, STEP_CWD, STEP_ABOUT_TO, STEP_EXEC };
 
-struct failure {
+/* What the child says before its exec: the time, once; or the step that failed. */
+struct report {
 	enum step step;
 	int errnum;
+	int64_t monotonic_ns;
 };
 
 static _Noreturn void fail(int report_fd, enum step step)
 {
-	struct failure f = { step, errno };
+	struct report f = { step, errno, 0 };
 
 	(void)!write(report_fd, &f, sizeof(f));
 	_exit(127);
@@ -50,7 +54,8 @@ static _Noreturn void child(const struct spawn *s, pid_t parent, int enter_fd, i
 		(void)!write(adj, "500", 3);
 
 	/* The sources may lie at the numbers they go to: lift them out of the way first. */
-	int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int in = null < 0 ? -1 : fcntl(null, F_DUPFD_CLOEXEC, 16);
 	int report = fcntl(report_fd, F_DUPFD_CLOEXEC, 16);
 	int mark = fcntl(s->mark_fd, F_DUPFD_CLOEXEC, 16);
 	int out = fcntl(s->stdout_fd, F_DUPFD_CLOEXEC, 16);
@@ -64,6 +69,12 @@ static _Noreturn void child(const struct spawn *s, pid_t parent, int enter_fd, i
 		(void)sigaction(sig, &dfl, NULL);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	/* What a shell or make left open for us is not the target's. (Linux 5.11; what we opened ourselves closes anyway.) */
+	(void)syscall(SYS_close_range, SPAWN_MARK_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+	if (s->nofile)
+		(void)setrlimit(RLIMIT_NOFILE, s->nofile);
+	const struct report now = { STEP_ABOUT_TO, 0, clock_monotonic_ns() };
+	(void)!write(report, &now, sizeof(now));
 	execve(s->argv[0], (char *const *)s->argv, (char *const *)s->envp);
 	fail(report, STEP_EXEC);
 }
@@ -90,7 +101,7 @@ static pid_t start(const struct spawn *s, int *ret_pidfd, bool *ret_inside)
 	return fork();
 }
 
-static int explain(const struct spawn *s, const struct failure *f, struct err *err)
+static int explain(const struct spawn *s, const struct report *f, struct err *err)
 {
 	switch (f->step) {
 	case STEP_SESSION:
@@ -101,6 +112,7 @@ static int explain(const struct spawn *s, const struct failure *f, struct err *e
 		return err_set(err, f->errnum, "cannot set up the descriptors of %s", s->argv[0]);
 	case STEP_CWD:
 		return err_set(err, f->errnum, "cannot enter %s", s->cwd);
+	case STEP_ABOUT_TO:
 	case STEP_EXEC:
 		return err_set(err, f->errnum, "cannot run %s", s->argv[0]);
 	}
@@ -134,15 +146,25 @@ int spawn(const struct spawn *s, struct child *ret, struct err *err)
 		return err_set(err, errnum, "cannot start a process for %s", s->argv[0]);
 	}
 
-	/* The pipe closes at exec. */
-	struct failure f;
+	/* The time, and then either the pipe closes at exec or a failure follows. */
+	struct report f = { .step = STEP_EXEC };
+	int64_t exec_ns = 0;
 	ssize_t n;
-	while ((n = read(report[0], &f, sizeof(f))) < 0 && errno == EINTR)
-		;
+	while ((n = read(report[0], &f, sizeof(f))) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 || f.step != STEP_ABOUT_TO)
+			break;
+		exec_ns = f.monotonic_ns;
+	}
+	if (n == 0 && exec_ns == 0) {
+		n = sizeof(f); /* it died before it could say anything */
+		f = (struct report){ STEP_EXEC, ECHILD, 0 };
+	}
 	(void)close(report[0]);
 	if (n == 0 && pidfd < 0 && (pidfd = (int)syscall(SYS_pidfd_open, pid, 0)) < 0) {
 		n = sizeof(f);
-		f = (struct failure){ STEP_SESSION, errno };
+		f = (struct report){ STEP_SESSION, errno, 0 };
 	}
 	if (n != 0) {
 		(void)kill(pid, SIGKILL);
@@ -151,6 +173,6 @@ int spawn(const struct spawn *s, struct child *ret, struct err *err)
 			(void)close(pidfd);
 		return explain(s, &f, err);
 	}
-	*ret = (struct child){ pid, pidfd };
+	*ret = (struct child){ pid, pidfd, exec_ns };
 	return 0;
 }

@@ -9,6 +9,8 @@
  * the thread that spawns.
  */
 #pragma once
+#include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 struct err;
@@ -20,7 +22,8 @@ struct spawn {
 	const char *cwd;         /* NULL: unchanged */
 	const struct memcg *memcg; /* NULL: none */
 	int stdout_fd, stderr_fd;
-	int mark_fd; /* becomes fd 3 in the child */
+	int mark_fd; /* becomes fd 3 in the child, which inherits no other descriptor */
+	const struct rlimit *nofile; /* the user's own RLIMIT_NOFILE, given back to the child; NULL: as it is */
 };
 
 #define SPAWN_MARK_FD 3
@@ -28,6 +31,7 @@ struct spawn {
 struct child {
 	pid_t pid;
 	int pidfd; /* owned by the caller */
+	int64_t exec_ns; /* CLOCK_MONOTONIC right before its exec, taken by the child itself */
 };
 
 /* Returns when the child has executed the program: its memory is the program's own from here. The error tells which step

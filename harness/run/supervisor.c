@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "base/alloc.h"
@@ -46,6 +45,7 @@ struct run {
 	enum state state;
 	enum stop_reason stop;
 	bool killed;
+	bool lost_status; /* somebody else reaped the child */
 	struct memcg *memcg;  /* owned; NULL: none */
 	char *tag;            /* owned: what OWNER_VARIABLE says in the target */
 	struct child child;   /* pidfd owned; pid 0 once reaped */
@@ -54,11 +54,11 @@ struct run {
 	struct sampler_slot *slot; /* owned; NULL once sampling has ended */
 	int mark_fd;
 	struct output out, log;
+	struct last_words words;
 	int64_t probe_every_ns, next_probe_ns, next_flush_ns;
 	bool planned_end; /* the deadline is the end of observation, not a timeout */
 	uint64_t limit_bytes;
 	uint64_t last_rss_bytes;
-	struct probe last_fast;
 	struct run_result result;
 	sd_event_source *exited, *drain, *deadline, *step;
 };
@@ -83,7 +83,6 @@ static void on_probe(void *arg, const struct probe *p)
 {
 	struct run *r = arg;
 
-	r->last_fast = *p;
 	note_high_water(r, p);
 	record_probe(r->record, p);
 }
@@ -155,6 +154,13 @@ static int on_drain(sd_event_source *source, uint64_t usec, void *arg)
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
+static void take_output(struct run *r, const struct output *o, const char *data, size_t len)
+{
+	record_output(r->record, o->stream, data, len);
+	if (o == &r->log)
+		last_words_add(&r->words, data, len);
+}
+
 static int on_output(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	struct run *r = arg;
@@ -164,7 +170,7 @@ static int on_output(sd_event_source *source, int fd, uint32_t events, void *arg
 
 	(void)events;
 	if (n > 0) {
-		record_output(r->record, o->stream, block, (size_t)n);
+		take_output(r, o, block, (size_t)n);
 		return 0;
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -182,7 +188,7 @@ static void finish_output(struct run *r, struct output *o)
 	o->source = sd_event_source_unref(o->source);
 	/* Bounded: a process that escaped the group could write for ever. */
 	for (int i = 0; i < 1024 && o->fd >= 0 && (n = read(o->fd, block, sizeof(block))) > 0; i++)
-		record_output(r->record, o->stream, block, (size_t)n);
+		take_output(r, o, block, (size_t)n);
 	if (o->fd >= 0)
 		(void)close(o->fd);
 	o->fd = -1;
@@ -196,21 +202,20 @@ static void end_observation(struct run *r)
 	if (!r->slot)
 		return;
 	drain(r);
-	if (r->state == RUNNING && r->child.pid) {
+	if (r->state == RUNNING)
 		slow_probe(r);
-		if (target_read_faults(&r->files, &faults)) {
-			r->result.end.minor_faults = faults.minor;
-			r->result.end.major_faults = faults.major;
-		}
+	/* Of the process alone, whether it was ended or exited: a zombie still has them. */
+	if (target_read_faults(&r->files, &faults)) {
+		r->result.end.minor_faults = faults.minor;
+		r->result.end.major_faults = faults.major;
 	}
+	r->result.end.cpu_ns = target_read_cpu_ns(&r->files);
 	r->result.end_ns = clock_now(&r->clock);
 	sampler_stop(r->slot, &r->result.sampling);
 	drain(r);
 	r->result.lost_marks += r->result.sampling.lost_marks;
 	sampler_release(r->slot);
 	r->slot = NULL;
-	if (r->last_fast.cpu_ns != MISSING)
-		r->result.end.cpu_ns = r->last_fast.cpu_ns;
 }
 
 /* Everything that belongs to the run. Returns how many processes there still were. */
@@ -271,13 +276,17 @@ static void give_verdict(struct run *r)
 		.signal = r->result.signal,
 		.oom_kills = r->result.end.oom_kills,
 		.limit_bytes = r->limit_bytes,
-		.stderr_tail = record_output_tail(r->record, 2),
+		.peak_bytes = r->result.end.memcg_peak_bytes,
+		.words = &r->words,
 	};
 
+	last_words_add(&r->words, "\n", 1);
 	r->result.outcome = classify(&e, &r->result.why);
 	r->result.by_program = r->stop == STOP_NONE;
 	r->result.wall_s = (double)clock_now(&r->clock) / 1e9;
-	if (record_close_series(r->record, &err) < 0) {
+	if (r->lost_status)
+		(void)err_set(&err, 0, "how the program ended cannot be told: something else reaped it");
+	if (record_close_series(r->record, &err) < 0 || r->lost_status) {
 		free(r->result.why);
 		r->result.why = xstrdup(err_text(&err));
 		r->result.outcome = OUTCOME_HARNESS_ERROR;
@@ -316,23 +325,18 @@ static int on_empty_step(sd_event_source *source, uint64_t usec, void *arg)
 static int on_exited(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	struct run *r = arg;
-	struct rusage usage;
 	int status = 0;
+	pid_t reaped;
 
 	(void)fd;
 	(void)events;
 	(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	end_observation(r);
-	while (wait4(r->child.pid, &status, 0, &usage) < 0 && errno == EINTR)
+	while ((reaped = waitpid(r->child.pid, &status, 0)) < 0 && errno == EINTR)
 		;
+	r->lost_status = reaped != r->child.pid;
 	r->result.exit_code = WIFSIGNALED(status) ? -1 : WEXITSTATUS(status);
 	r->result.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-	if (r->stop == STOP_NONE) {
-		r->result.end.minor_faults = (uint64_t)usage.ru_minflt;
-		r->result.end.major_faults = (uint64_t)usage.ru_majflt;
-		r->result.end.cpu_ns = (uint64_t)((usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * NS_PER_S +
-						  (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000);
-	}
 	r->child.pid = 0;
 	r->state = EMPTYING;
 	r->deadline = sd_event_source_unref(r->deadline);
@@ -385,6 +389,7 @@ static int start_child(struct run *r, const struct run_request *q, struct err *e
 		.stdout_fd = out,
 		.stderr_fd = log,
 		.mark_fd = mark,
+		.nofile = &r->room->nofile,
 	};
 	return spawn(&s, &r->child, err);
 }
@@ -428,7 +433,6 @@ int run_start(const struct run_room *room, const struct run_request *q, run_done
 	r->files = (struct target_files){ -1, -1, -1, -1, -1, 0, false, 0, 0, 0 };
 	r->limit_bytes = q->limit_bytes;
 	r->last_rss_bytes = MISSING;
-	r->last_fast = (struct probe){ .cpu_ns = MISSING };
 	r->result.end = (struct end_counters){ MISSING, MISSING, MISSING, MISSING, MISSING, MISSING };
 	r->tag = strf("%s/%s", room->owner, q->name);
 	r->probe_every_ns = probe_interval(q->for_ns);
@@ -439,7 +443,7 @@ int run_start(const struct run_room *room, const struct run_request *q, run_done
 	if (e >= 0)
 		e = start_child(r, q, err);
 	if (e >= 0) {
-		clock_start(&r->clock);
+		clock_start(&r->clock, r->child.exec_ns);
 		e = target_files_open(&r->files, r->child.pid, r->memcg, err);
 	}
 	if (e >= 0)

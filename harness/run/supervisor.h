@@ -9,6 +9,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <systemd/sd-event.h>
 
 #include "record/outcome.h"
@@ -25,6 +26,7 @@ struct run_room {
 	sd_event *event;
 	struct sampler *sampler;
 	struct memcg_root *groups; /* NULL: runs without a cgroup */
+	struct rlimit nofile;      /* the user's own limit of descriptors: the supervisor raised its own */
 	const char *owner;         /* this supervisor's name, as owner_format() gives it */
 };
 

@@ -84,6 +84,13 @@ bool target_read_sample(const struct target_files *f, struct sample *ret)
 	return true;
 }
 
+bool target_has_threads_left(const struct target_files *f)
+{
+	struct stat st;
+
+	return f->task_fd >= 0 && fstat(f->task_fd, &st) == 0 && st.st_nlink > 3;
+}
+
 /* "VmHWM:\t    1234 kB" */
 static uint64_t kilobytes_after(const char *text, const char *key)
 {
@@ -101,11 +108,19 @@ static uint64_t kilobytes_after(const char *text, const char *key)
 	return value * 1024;
 }
 
+uint64_t target_read_cpu_ns(const struct target_files *f)
+{
+	struct timespec cpu;
+
+	if (!f->has_cpu_clock || clock_gettime(f->cpu_clock, &cpu) < 0)
+		return MISSING;
+	return (uint64_t)(cpu.tv_sec * NS_PER_S + cpu.tv_nsec);
+}
+
 void target_read_fast(const struct target_files *f, struct probe *ret)
 {
 	char text[8192];
 	struct stat st;
-	struct timespec cpu;
 	uint64_t usage;
 
 	*ret = (struct probe){ .threads = MISSING, .cpu_ns = MISSING, .hwm_bytes = MISSING, .inactive_file_bytes = MISSING,
@@ -114,8 +129,7 @@ void target_read_fast(const struct target_files *f, struct probe *ret)
 	/* /proc/PID/task has one subfolder a thread, and two links of its own. A zombie still has its leader. */
 	if (f->task_fd >= 0 && fstat(f->task_fd, &st) == 0 && st.st_nlink > 2)
 		ret->threads = st.st_nlink - 2;
-	if (f->has_cpu_clock && clock_gettime(f->cpu_clock, &cpu) == 0)
-		ret->cpu_ns = (uint64_t)(cpu.tv_sec * NS_PER_S + cpu.tv_nsec);
+	ret->cpu_ns = target_read_cpu_ns(f);
 	if (read_text(f->status_fd, text, sizeof(text)))
 		ret->hwm_bytes = kilobytes_after(text, "VmHWM:");
 	if (f->stat_fd >= 0 && read_text(f->stat_fd, text, sizeof(text)))

@@ -31,8 +31,12 @@ void target_files_close(struct target_files *f);
 
 /* RSS and usage; t_ns is the caller's to set. false: the target has exited. */
 bool target_read_sample(const struct target_files *f, struct sample *ret);
+/* After target_read_sample() failed: whether threads other than the first are still there. */
+bool target_has_threads_left(const struct target_files *f);
 /* Threads, CPU time, VmHWM, inactive_file, working set; the slow fields are MISSING. */
 void target_read_fast(const struct target_files *f, struct probe *ret);
+/* CPU time of the process so far, user and system; MISSING where it cannot be told. */
+uint64_t target_read_cpu_ns(const struct target_files *f);
 /* Adds Pss, LazyFree, AnonHugePages, Swap from smaps_rollup, opened anew because such an fd dies with the address space it was
  * opened on. It holds the target's mmap lock for 2 us per MB: never near exec or exit, never often. Not for the sampling thread.
  * false: not readable now. */

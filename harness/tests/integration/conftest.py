@@ -40,8 +40,14 @@ def build(request):
 
 
 def own_groups():
-    """Every memtide-* group below /sys/fs/cgroup."""
-    return [str(p) for p in pathlib.Path("/sys/fs/cgroup").rglob("memtide-*") if p.is_dir()]
+    """Every memtide-* group below the memory group that the tests run in."""
+    for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
+        number, controllers, path = line.split(":", 2)
+        root = "/sys/fs/cgroup/memory" if "memory" in controllers.split(",") else "/sys/fs/cgroup" if number == "0" else None
+        if root and os.path.exists(f"{root}/memory.stat"):
+            below = pathlib.Path(root + path)
+            return [str(p) for p in (below if below.is_dir() else pathlib.Path(root)).rglob("memtide-*") if p.is_dir()]
+    return []
 
 
 def wait_until(what, seconds=30):

@@ -201,12 +201,9 @@ static void short_output_is_kept_whole(void **state)
 	struct record *rec = create(*state, "go=1.12");
 	size_t len;
 
-	assert_string_equal(record_output_tail(rec, 1), "");
 	record_output(rec, 1, "to stdout\n", 10);
 	record_output(rec, 2, "fatal", 5);
 	record_output(rec, 2, " error\n", 7);
-	assert_string_equal(record_output_tail(rec, 1), "to stdout\n");
-	assert_string_equal(record_output_tail(rec, 2), "fatal error\n");
 	assert_int_equal(record_close_series(rec, NULL), 0);
 
 	cleanup_free char *log = read_in(rec, "stderr", &len);
@@ -254,8 +251,6 @@ static void long_output_is_kept_at_both_ends(void **state)
 	cleanup_free char *data = pattern(n);
 
 	print(rec, data, n);
-	assert_int_equal(strlen(record_output_tail(rec, 1)), OUTPUT_TAIL_MAX);
-	assert_memory_equal(record_output_tail(rec, 1), data + n - OUTPUT_TAIL_MAX, OUTPUT_TAIL_MAX);
 	assert_int_equal(record_close_series(rec, NULL), 0);
 
 	cleanup_free char *out = read_in(rec, "stdout", &len);
@@ -272,7 +267,6 @@ static void a_zero_byte_does_not_hide_the_last_words(void **state)
 
 	static const char words[] = "\0\0fatal error: out of memory\0\n";
 	record_output(rec, 2, words, sizeof(words) - 1);
-	assert_string_equal(record_output_tail(rec, 2), "??fatal error: out of memory?\n");
 	record_free(rec);
 }
 

@@ -22,33 +22,42 @@ static void ends_are_classified(void **state)
 		struct ending e;
 		enum outcome outcome;
 		const char *why; /* a part of it; NULL: none */
+		const char *log; /* what it said on standard error */
 	} cases[] = {
-		{ { .stop = STOP_NONE }, OUTCOME_OK, NULL },
-		{ { .stop = STOP_PLANNED, .exit_code = -1, .signal = SIGTERM }, OUTCOME_OK, NULL },
-		{ { .stop = STOP_PLANNED, .killed = true, .exit_code = -1, .signal = SIGKILL }, OUTCOME_OK, "ignored SIGTERM" },
-		{ { .stop = STOP_TIMEOUT, .exit_code = -1, .signal = SIGTERM }, OUTCOME_TIMEOUT, "time was up" },
-		{ { .stop = STOP_INTERRUPTED, .exit_code = -1, .signal = SIGTERM, .oom_kills = 1 }, OUTCOME_INTERRUPTED, "interrupted" },
-		{ { .exit_code = 3 }, OUTCOME_EXIT, "code 3" },
-		{ { .exit_code = -1, .signal = SIGSEGV }, OUTCOME_SIGNAL, "SIGSEGV" },
-		{ { .exit_code = -1, .signal = SIGKILL }, OUTCOME_SIGNAL, "SIGKILL" },
-		{ { .exit_code = -1, .signal = SIGKILL, .oom_kills = MISSING }, OUTCOME_SIGNAL, "SIGKILL" },
-		{ { .exit_code = -1, .signal = SIGKILL, .oom_kills = 1, .limit_bytes = 64 << 20 }, OUTCOME_OOM_CGROUP, "64.0 MB" },
-		{ { .stop = STOP_PLANNED, .oom_kills = 2, .limit_bytes = 64 << 20 }, OUTCOME_OOM_CGROUP, "2 processes" },
-		{ { .exit_code = 2, .stderr_tail = "fatal error: runtime: out of memory\n\nruntime stack:\n" }, OUTCOME_OOM_GO, "out of memory" },
-		{ { .exit_code = 2, .stderr_tail = "x\nfatal error: runtime: cannot allocate memory\n" }, OUTCOME_OOM_GO, "cannot allocate" },
-		{ { .exit_code = -1, .signal = SIGABRT, .stderr_tail = "fatal error: runtime: out of memory\n" }, OUTCOME_OOM_GO, "out of memory" },
-		{ { .exit_code = 2, .stderr_tail = "fatal error: all goroutines are asleep - deadlock!\n" }, OUTCOME_GO_FATAL, "deadlock" },
-		{ { .exit_code = 2, .stderr_tail = "runtime: program exceeds 10000-thread limit\nfatal error: thread exhaustion\n" }, OUTCOME_GO_FATAL, "thread" },
-		{ { .exit_code = 2, .stderr_tail = "panic: boom\n\ngoroutine 1 [running]:\n" }, OUTCOME_GO_FATAL, "boom" },
+		{ { .stop = STOP_NONE }, OUTCOME_OK, NULL, NULL },
+		{ { .stop = STOP_PLANNED, .exit_code = -1, .signal = SIGTERM }, OUTCOME_OK, NULL, NULL },
+		{ { .stop = STOP_PLANNED, .killed = true, .exit_code = -1, .signal = SIGKILL }, OUTCOME_OK, "ignored SIGTERM", NULL },
+		{ { .stop = STOP_TIMEOUT, .exit_code = -1, .signal = SIGTERM }, OUTCOME_TIMEOUT, "time was up", NULL },
+		{ { .stop = STOP_INTERRUPTED, .exit_code = -1, .signal = SIGTERM, .oom_kills = 1 }, OUTCOME_INTERRUPTED, "interrupted", NULL },
+		{ { .exit_code = 3 }, OUTCOME_EXIT, "code 3", NULL },
+		{ { .exit_code = -1, .signal = SIGSEGV }, OUTCOME_SIGNAL, "SIGSEGV", NULL },
+		{ { .exit_code = -1, .signal = SIGKILL }, OUTCOME_SIGNAL, "SIGKILL", NULL },
+		{ { .exit_code = -1, .signal = SIGKILL, .oom_kills = MISSING }, OUTCOME_SIGNAL, "SIGKILL", NULL },
+		{ { .exit_code = -1, .signal = SIGKILL, .oom_kills = 1, .limit_bytes = 64 << 20, .peak_bytes = 64 << 20 }, OUTCOME_OOM_CGROUP, "limit of 64.0 MB", NULL },
+		{ { .exit_code = -1, .signal = SIGKILL, .oom_kills = 1, .limit_bytes = 64 << 20, .peak_bytes = MISSING }, OUTCOME_OOM_CGROUP, "limit of 64.0 MB", NULL },
+		{ { .exit_code = -1, .signal = SIGKILL, .oom_kills = 1, .limit_bytes = 64 << 20, .peak_bytes = 20 << 20 }, OUTCOME_OOM_CGROUP, "a limit above it", NULL },
+		{ { .stop = STOP_PLANNED, .oom_kills = 2, .limit_bytes = 64 << 20 }, OUTCOME_OOM_CGROUP, "2 processes", NULL },
+		{ { .exit_code = 2 }, OUTCOME_OOM_GO, "out of memory", "fatal error: runtime: out of memory\n\nruntime stack:\n" },
+		{ { .exit_code = 2 }, OUTCOME_OOM_GO, "cannot allocate", "x\nfatal error: runtime: cannot allocate memory\n" },
+		{ { .exit_code = -1, .signal = SIGABRT }, OUTCOME_OOM_GO, "out of memory", "fatal error: runtime: out of memory\n" },
+		{ { .exit_code = 2 }, OUTCOME_GO_FATAL, "deadlock", "fatal error: all goroutines are asleep - deadlock!\n" },
+		{ { .exit_code = 2 }, OUTCOME_GO_FATAL, "thread", "runtime: program exceeds 10000-thread limit\nfatal error: thread exhaustion\n" },
+		{ { .exit_code = 2 }, OUTCOME_GO_FATAL, "boom", "panic: boom\n\ngoroutine 1 [running]:\n" },
 		/* The words count at the beginning of a line and with the runtime's own exit code only. */
-		{ { .exit_code = 2, .stderr_tail = "usage: there was a panic: no\n" }, OUTCOME_EXIT, "code 2" },
-		{ { .exit_code = 1, .stderr_tail = "panic: printed by someone else\n" }, OUTCOME_EXIT, "code 1" },
+		{ { .exit_code = 2 }, OUTCOME_EXIT, "code 2", "usage: there was a panic: no\n" },
+		{ { .exit_code = 1 }, OUTCOME_EXIT, "code 1", "panic: printed by someone else\n" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		char *why = NULL;
-		enum outcome o = classify(&cases[i].e, &why);
+		struct last_words words = { 0 };
+		struct ending e = cases[i].e;
+
+		if (cases[i].log)
+			last_words_add(&words, cases[i].log, strlen(cases[i].log));
+		e.words = &words;
+		enum outcome o = classify(&e, &why);
 
 		if (o != cases[i].outcome)
 			fail_msg("case %zu: outcome %d, not %d", i, (int)o, (int)cases[i].outcome);
@@ -57,6 +66,26 @@ static void ends_are_classified(void **state)
 			fail_msg("case %zu: '%s' does not say '%s'", i, why, cases[i].why);
 		free(why);
 	}
+}
+
+static void last_words_survive_what_follows(void **state)
+{
+	static struct last_words w;
+	static const char dump[] = "goroutine 1 [select (no cases)]:\nmain.main()\n\t/x/main.go:7 +0x20\n\n";
+	char *why = NULL;
+
+	(void)state;
+	/* In pieces, after a line longer than any kept, and before more than anything keeps. */
+	for (int i = 0; i < 1000; i++)
+		last_words_add(&w, "xxxxxxxxxxpanic: ", 17);
+	last_words_add(&w, "\nruntime: program exceeds 10000-thread limit\nfatal err", 54);
+	last_words_add(&w, "or: thread exhaustion\n", 22);
+	for (int i = 0; i < 10000; i++)
+		last_words_add(&w, dump, strlen(dump));
+	assert_string_equal(w.line, "fatal error: thread exhaustion");
+	struct ending e = { .exit_code = 2, .words = &w };
+	assert_int_equal(classify(&e, &why), OUTCOME_GO_FATAL);
+	free(why);
 }
 
 static void the_queue_keeps_memory_cpus_and_order(void **state)
@@ -129,6 +158,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ends_are_classified),
+		cmocka_unit_test(last_words_survive_what_follows),
 		cmocka_unit_test(the_queue_keeps_memory_cpus_and_order),
 		cmocka_unit_test(the_estimate_counts_waves),
 		cmocka_unit_test(lateness_quantiles_are_within_a_sixteenth),
