@@ -16,6 +16,9 @@ import time
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+# A shell's background job ignores SIGINT and hands that down; the tests send it on purpose.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 RELEASES = ["1.11", "1.12", "1.13", "1.16", "latest"]
 
 
