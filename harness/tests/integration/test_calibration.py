@@ -55,11 +55,12 @@ def calibrated(request, build, tmp_path_factory):
 
 
 def test_rss_to_the_page(calibrated):
+    """Within a page, and the error of this kernel's statm that the self-test found (0 from Linux 6.16 on), at both ends."""
     size, campaign, run = calibrated
     before, held, after = phases(campaign, run, 1)
-    page = run["host"]["page_bytes"]
-    assert abs(held - before - size) <= page, "what was touched"
-    assert abs(held - after - size) <= page, "what was unmapped"
+    allowed = (1 + 2 * run["sampling"]["statm_error_pages"]) * run["host"]["page_bytes"]
+    assert abs(held - before - size) <= allowed, "what was touched"
+    assert abs(held - after - size) <= allowed, "what was unmapped"
 
 
 def test_peak_rss(calibrated):
@@ -101,7 +102,9 @@ def test_the_fall_is_timed(calibrated):
 
 def test_the_kernels_own_error_is_stated(calibrated):
     _, campaign, run = calibrated
-    assert run["sampling"]["statm_error_pages"] == campaign.info["selftest"]["worst_error_pages"] == 0
+    assert run["sampling"]["statm_error_pages"] == campaign.info["selftest"]["worst_error_pages"]
+    if tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 16):
+        assert run["sampling"]["statm_error_pages"] == 0
     assert campaign.info["selftest"]["pages"] > 0
 
 
