@@ -43,7 +43,8 @@ OUR_LDLIBS := $(shell pkg-config --libs $(PKGCONFIG) 2>/dev/null) -lm -pthread $
 
 ROOMS := base plan build gostate run record analyse compare render cmd
 LIB_SRC := $(wildcard $(ROOMS:%=harness/%/*.c))
-LIB_OBJ := $(LIB_SRC:harness/%.c=$O/obj/%.o)
+LIB_ASM := $(wildcard $(ROOMS:%=harness/%/*.S))
+LIB_OBJ := $(LIB_SRC:harness/%.c=$O/obj/%.o) $(LIB_ASM:harness/%.S=$O/obj/%.o)
 HEADERS := $(wildcard $(ROOMS:%=harness/%/*.h))
 UNIT_SRC := $(wildcard harness/tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:harness/tests/unit/%.c=$O/tests/%)
@@ -76,6 +77,11 @@ $O/obj/%.o: harness/%.c $O/.flags | $O/.have-libraries
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	$Q$(CC) $(OUR_CPPFLAGS) $(OUR_CFLAGS) -MMD -MP -c -o $@ $<
+
+$O/obj/%.o: harness/%.S $O/.flags | $O/.have-libraries
+	@mkdir -p $(@D)
+	@echo "  AS      $<"
+	$Q$(CC) -g -c -o $@ $<
 
 $O/version.h: FORCE
 	@mkdir -p $(@D)

@@ -134,7 +134,7 @@ static void check_sampler(struct checks *c)
 	struct clock clock;
 	const struct timespec while_ = { 0, 300 * NS_PER_MS };
 
-	clock_start(&clock, clock_monotonic_ns());
+	clock = (struct clock){ .exec_ns = clock_monotonic_ns() };
 	if (sampler_start(&s, 1000, &err) < 0 || sampler_add(s, getpid(), NULL, -1, &clock, &slot, &err) < 0) {
 		add_failed(c, "sampling", &err, ROOM_TO_TRY);
 		sampler_free(s);
@@ -152,6 +152,16 @@ static void check_sampler(struct checks *c)
 	if (!fifo)
 		k->mend = xstrdup("sudo setcap cap_sys_nice+ep build/memtide   # or run as root");
 	sampler_free(s);
+}
+
+static void check_virtual_clock(struct checks *c)
+{
+	struct err cleanup_err err = ERR_INIT;
+
+	if (clock_check(CLOCK_KIND_VIRTUAL, &err) < 0)
+		add_failed(c, "virtual clock", &err, "memtide run SCENARIO --clock real   # the same, in real time");
+	else
+		add(c, "virtual clock", CHECK_OK, "children can be traced, seccomp notifies, the clock is read in user space");
 }
 
 static void check_gnuplot(struct checks *c)
@@ -252,6 +262,7 @@ void doctor_check_all(struct checks *ret)
 	check_groups(ret);
 	check_statm(ret);
 	check_sampler(ret);
+	check_virtual_clock(ret);
 	check_host(ret);
 	check_disk(ret);
 	check_gnuplot(ret);

@@ -72,6 +72,21 @@ static json_t *json_expectation(const struct expectation *e)
 	return json_pack("{s:o, s:o, s:s?, s:f}", "for", match, "that", that, "because", e->because, "share", e->share);
 }
 
+static json_t *json_load(const struct load *l)
+{
+	if (!l->given)
+		return json_null();
+	return json_pack("{s:o, s:o, s:s}", "args", l->command.n ? json_null() : json_strings(&l->args), "command",
+			 l->command.n ? json_strings(&l->command) : json_null(), "clock", clock_kind_name(l->clock));
+}
+
+static json_t *json_ready(const struct ready *r)
+{
+	if (r->mark)
+		return json_pack("{s:s}", "mark", r->mark);
+	return r->port ? json_pack("{s:b}", "port", 1) : json_null();
+}
+
 static json_t *json_scenario(const struct scenario *s)
 {
 	json_t *axes = json_object(), *expect = json_array();
@@ -82,9 +97,10 @@ static json_t *json_scenario(const struct scenario *s)
 		(void)json_array_append_new(expect, json_expectation(&s->expect[i]));
 
 	/* No limit, no end set from outside, no source: null, never 0 or "". */
-	return json_pack("{s:s, s:s, s:s?, s:s, s:o, s:o, s:o, s:i, s:o, s:I, s:o, s:s}", "name", s->name, "title", s->title,
+	return json_pack("{s:s, s:s, s:s?, s:s, s:o, s:o, s:o, s:s, s:b, s:o, s:o, s:i, s:o, s:I, s:o, s:s}", "name", s->name, "title", s->title,
 			 "source", s->source, "program", s->program.name, "args", json_strings(&s->args), "axes", axes, "for_s",
-			 s->for_ns ? json_real((double)s->for_ns / NS_PER_S) : json_null(), "repeat", (int)s->repeat,
+			 s->for_ns ? json_real((double)s->for_ns / NS_PER_S) : json_null(), "clock", clock_kind_name(s->clock),
+			 "clock_strict", s->clock_strict, "load", json_load(&s->load), "ready", json_ready(&s->ready), "repeat", (int)s->repeat,
 			 "limit_bytes", s->limit_bytes ? json_integer((json_int_t)s->limit_bytes) : json_null(), "needs_bytes",
 			 (json_int_t)s->needs_bytes, "expect", expect, "path", s->path);
 }
@@ -119,14 +135,31 @@ static void print_run(const struct scenario *s)
 	char time[32], limit[32], needs[32];
 	cleanup_free char *repeats = s->repeat == 1 ? xstrdup("once") : strf("%u times", s->repeat);
 	cleanup_free char *run =
-		strf("%s%s, each cell %s", s->for_ns ? "" : "until it exits, at most ",
-		     format_duration(time, sizeof(time), (double)(s->for_ns ? s->for_ns : s->timeout_ns) / NS_PER_S), repeats);
+		strf("%s%s on the %s clock%s, each cell %s",
+		     s->for_ns	     ? ""
+		     : s->load.given ? "until it exits or its load has ended, at most "
+				     : "until it exits, at most ",
+		     format_duration(time, sizeof(time), (double)(s->for_ns ? s->for_ns : s->timeout_ns) / NS_PER_S),
+		     clock_kind_name(s->clock), s->clock_strict ? " or not at all" : "", repeats);
 	cleanup_free char *memory =
 		strf("limit %s, needs %s", s->limit_bytes ? format_size(limit, sizeof(limit), s->limit_bytes) : "none",
 		     format_size(needs, sizeof(needs), s->needs_bytes));
 
 	print_row("run", run);
 	print_row("memory", memory);
+}
+
+static void print_load(const struct scenario *s)
+{
+	cleanup_free char *words = strv_join(s->load.command.n ? &s->load.command : &s->load.args, " ");
+	cleanup_free char *what = s->load.command.n ? xstrdup(words) : strf("%s %s", s->program.name, words);
+	cleanup_free char *when = s->ready.mark	  ? strf(", from the mark %s on", s->ready.mark)
+				  : s->ready.port ? xstrdup(", once it listens on its port")
+						  : xstrdup("");
+	cleanup_free char *line = strf("%s%s", what, when);
+
+	if (s->load.given)
+		print_row("load", line);
 }
 
 static void print_expectation(const struct expectation *e)
@@ -164,6 +197,7 @@ static void print_scenario(const struct scenario *s)
 	print_row("source", s->source);
 	print_row("program", s->program.kind == PROGRAM_COMMAND ? command : s->program.name);
 	print_row("args", args);
+	print_load(s);
 	print_axes(s);
 	print_run(s);
 	print_row("file", s->path);

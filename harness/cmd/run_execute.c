@@ -26,6 +26,7 @@ struct running {
 	struct record *record; /* owned */
 	char started[32];
 	int64_t begun_ns;
+	uint16_t port; /* of its own; 0: none */
 	struct running *next;
 };
 
@@ -36,6 +37,8 @@ struct execution {
 	size_t *order; /* owned: queue index -> index in the plan's order */
 	struct running *running;
 	int64_t begun_ns;
+	double wall_s; /* of all runs that have ended well, in sum: what is left takes as long */
+	size_t timed;
 	unsigned interrupts;
 	sd_event_source *tick;
 };
@@ -121,6 +124,10 @@ static void on_done(struct run *run, const struct run_result *result, void *arg)
 	struct execution *x = r->x;
 
 	(void)run;
+	if (result->outcome == OUTCOME_OK) {
+		x->wall_s += result->wall_s;
+		x->timed++;
+	}
 	write_run(x->j, &x->j->plan->order[r->planned], r->record, result, result->outcome, result->why, r->started);
 	queue_end(&x->queue, r->queued);
 	drop(r);
@@ -129,24 +136,67 @@ static void on_done(struct run *run, const struct run_result *result, void *arg)
 		(void)sd_event_exit(x->room.event, 0);
 }
 
+static bool port_is_taken(const struct execution *x, uint16_t port)
+{
+	for (const struct running *r = x->running; r; r = r->next)
+		if (r->port == port)
+			return true;
+	return false;
+}
+
+/* One that no other run was given: that one may not listen on it yet. */
+static int give_port(struct execution *x, struct running *r, struct err *err)
+{
+	uint16_t port = 0;
+	int e = 0;
+
+	for (int tries = 0; e >= 0 && !r->port; tries++) {
+		e = port_pick(&port, err);
+		if (e >= 0 && !port_is_taken(x, port))
+			r->port = port;
+		else if (e >= 0 && tries > 100)
+			e = err_set(err, EADDRINUSE, "cannot find a free port on 127.0.0.1");
+	}
+	return e;
+}
+
 static int start_target(struct execution *x, struct running *r, struct err *err)
 {
 	const struct planned_run *p = &x->j->plan->order[r->planned];
 	const struct cell *c = &x->j->plan->cells[p->cell];
-	cleanup_strv struct strv argv = STRV_INIT, env = STRV_INIT;
+	const struct scenario *s = x->j->scenario;
+	cleanup_strv struct strv argv = STRV_INIT, load_argv = STRV_INIT, env = STRV_INIT;
 	char name[32];
+	int e = job_has_port(x->j) ? give_port(x, r, err) : 0;
 
+	if (e < 0)
+		return e;
 	job_target_args(x->j, p->cell, &argv);
+	job_load_args(x->j, p->cell, &load_argv);
 	job_target_env(x->j, p->cell, &env);
+	if (r->port) {
+		port_fill_in(&argv, r->port);
+		port_fill_in(&load_argv, r->port);
+		strv_pushf(&env, "MEMTIDE_PORT=%u", r->port);
+	}
 	(void)snprintf(name, sizeof(name), "run-%zu", r->planned);
 
+	const struct run_load load = {
+		.argv = (const char *const *)load_argv.v,
+		.inside = s->load.clock == CLOCK_KIND_VIRTUAL,
+		.mark = s->ready.mark,
+		.port = s->ready.port ? r->port : 0,
+	};
 	const struct run_request request = {
 		.name = name,
 		.argv = (const char *const *)argv.v,
 		.envp = (const char *const *)env.v,
 		.limit_bytes = c->limit_bytes,
-		.for_ns = x->j->scenario->for_ns,
-		.timeout_ns = x->j->scenario->timeout_ns,
+		.for_ns = s->for_ns,
+		.timeout_ns = s->timeout_ns,
+		.clock = s->clock,
+		.clock_strict = s->clock_strict,
+		.load = s->load.given ? &load : NULL,
 		.record = r->record,
 	};
 	return run_start(&x->room, &request, on_done, r, &r->run, err);
@@ -201,7 +251,9 @@ static void fill(struct execution *x)
 /* Until the last run of the queue ends; 0 where runs end by themselves and nobody knows when. */
 static double time_left_s(const struct execution *x, int64_t now)
 {
-	double run_s = (double)x->j->scenario->for_ns / 1e9;
+	/* On the real clock a run takes as long as it was asked to; on the virtual one as long as those before it. */
+	bool timed = x->timed && x->j->scenario->clock == CLOCK_KIND_VIRTUAL;
+	double run_s = timed ? x->wall_s / (double)x->timed : job_guess_run_s(x->j);
 	double left_s = x->queue.next < x->queue.n ? queue_estimate_s(&x->queue, run_s, START_GAP_S)
 			: x->running		   ? run_s - (double)(now - x->running->begun_ns) / 1e9
 						   : 0;
@@ -367,6 +419,8 @@ int job_execute(struct job *j, struct err *err)
 	char owner[OWNER_NAME_MAX];
 	int r = owner_self(&me, err);
 
+	if (r >= 0)
+		r = clock_check(j->scenario->clock, err);
 	if (r < 0)
 		return r;
 	owner_format(owner, &me);

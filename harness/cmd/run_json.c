@@ -49,7 +49,7 @@ static json_t *host_json(const struct host *h)
 			 count_or_null(h->max_ptes_none));
 }
 
-/* Without MEMTIDE_MARK_FD, which says nothing about the measurement. */
+/* Without MEMTIDE_MARK_FD and MEMTIDE_PORT, which say nothing about the measurement. */
 static json_t *env_json(const struct job *j, size_t cell)
 {
 	cleanup_strv struct strv env = STRV_INIT;
@@ -93,6 +93,47 @@ static json_t *sampling_json(const struct job *j, const struct run_result *r)
 			 s->lateness_p50_us, "p99", s->lateness_p99_us, "max", s->lateness_max_us, "cpu_s", s->cpu_s, "scheduling",
 			 j->scheduling, "statm_error_pages",
 			 count_or_null(j->selftest_done ? j->selftest.worst_pages : MISSING));
+}
+
+static json_t *seconds(int64_t ns)
+{
+	return json_real((double)ns / 1e9);
+}
+
+static json_t *ended_json(const struct clock_report *c)
+{
+	if (c->ended_ns < 0 || !*c->ended)
+		return json_null();
+	return json_pack("{s:o, s:o}", "t_s", seconds(c->ended_ns), "why", json_text(c->ended));
+}
+
+/* r NULL: it never started, so no clock went. */
+static json_t *clock_json(const struct job *j, const struct run_result *r)
+{
+	const struct clock_report *c = r ? &r->clock : NULL;
+
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:o}", "kind", clock_kind_name(c ? c->kind : j->scenario->clock), "jumps",
+			 c ? json_integer((json_int_t)c->jumps) : json_null(), "skipped_s", c ? seconds(c->skipped_ns) : json_null(),
+			 "largest_jump_s", c && c->jumps ? seconds(c->largest_ns) : json_null(), "wakes",
+			 c ? json_integer((json_int_t)c->wakes) : json_null(), "kernel_timers", "real", "ended",
+			 c ? ended_json(c) : json_null());
+}
+
+static json_t *load_json(const struct job *j, size_t cell, const struct run_result *r)
+{
+	const struct load *given = &j->scenario->load;
+	const struct load_report *l = r ? &r->load : NULL;
+	cleanup_strv struct strv argv = STRV_INIT;
+
+	if (!given->given)
+		return json_null();
+	job_load_args(j, cell, &argv);
+	return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "command", json_text(given->command.n ? argv.v[0] : NULL), "args",
+			 strings(&argv, 1), "clock", clock_kind_name(given->clock), "begin_s",
+			 l && l->begin_ns >= 0 ? seconds(l->begin_ns) : json_null(), "end_s",
+			 l && l->end_ns >= 0 ? seconds(l->end_ns) : json_null(), "exit_code",
+			 l && l->exit_code >= 0 ? json_integer(l->exit_code) : json_null(), "signal",
+			 l && l->signal ? json_integer(l->signal) : json_null());
 }
 
 static json_t *marks_json(const struct run_result *r)
@@ -153,11 +194,11 @@ json_t *job_run_json(const struct job *j, const struct planned_run *p, const str
 
 	job_target_args(j, p->cell, &argv);
 	json_t *run = json_pack(
-		"{s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:{s:i, s:o}, s:{s:s, s:i, s:f}, s:o, s:s, s:s, s:o}", "format", "memtide-run/1",
+		"{s:s, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:{s:i, s:o}, s:o, s:o, s:o, s:s, s:s, s:o}", "format", "memtide-run/1",
 		"scenario", j->scenario->name, "cell", settings_json(c), "repeat", (int)p->repeat, "go", go_json(j, p->cell), "program",
 		program_json(j, p->cell), "args", strings(&argv, 1), "env", env_json(j, p->cell), "cgroup", "version", j->cgroup_version,
-		"limit_bytes", count_or_null(c->limit_bytes ? c->limit_bytes : MISSING), "clock", "kind", "real", "jumps", 0, "skipped_s",
-		0.0, "host", host_json(&j->host), "started", started, "outcome", outcome_to_string(outcome), "why", json_text(why));
+		"limit_bytes", count_or_null(c->limit_bytes ? c->limit_bytes : MISSING), "clock", clock_json(j, r), "load",
+		load_json(j, p->cell, r), "host", host_json(&j->host), "started", started, "outcome", outcome_to_string(outcome), "why", json_text(why));
 
 	json_object_set_new(run, "wall_s", r ? json_real(r->wall_s) : json_null());
 	json_object_set_new(run, "target_s", r ? json_real((double)r->end_ns / 1e9) : json_null());
@@ -190,8 +231,8 @@ static json_t *cells_json(const struct job *j)
 
 static json_t *options_json(const struct run_options *o)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:i, s:i}", "go", json_text(o->go_list), "set", strings(&o->set, 0), "limit",
-			 json_text(o->limit), "for", json_text(o->for_text), "repeat", (int)o->repeat, "rate_hz", (int)o->rate_hz);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:i}", "go", json_text(o->go_list), "set", strings(&o->set, 0), "limit",
+			 json_text(o->limit), "for", json_text(o->for_text), "clock", json_text(o->clock), "repeat", (int)o->repeat, "rate_hz", (int)o->rate_hz);
 }
 
 int job_write_campaign(const struct job *j, bool finished, struct err *err)
@@ -208,10 +249,11 @@ int job_write_campaign(const struct job *j, bool finished, struct err *err)
 		json_array_append_new(order, json_pack("[s, i]", j->plan->cells[j->plan->order[i].cell].id, (int)j->plan->order[i].repeat));
 
 	cleanup_json json_t *campaign = json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:o, s:{s:s}, s:o, s:s, s:s, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:i}", "format",
+		"{s:s, s:s, s:s, s:s, s:s, s:o, s:{s:s}, s:o, s:s, s:b, s:s, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:i}", "format",
 		"memtide-campaign/1", "name", name ? name + 1 : j->dir, "scenario", j->scenario->name, "title", j->scenario->title, "started",
 		j->started, "finished", finished ? json_string(now) : json_null(), "memtide", "version", MEMTIDE_VERSION, "host",
-		host_json(&j->host), "clock", "real", "seed", seed, "rate_hz", (int)j->options->rate_hz, "repeat", (int)j->scenario->repeat,
+		host_json(&j->host), "clock", clock_kind_name(j->scenario->clock), "clock_strict",
+		j->scenario->clock_strict, "seed", seed, "rate_hz", (int)j->options->rate_hz, "repeat", (int)j->scenario->repeat,
 		"jobs", (int)j->options->jobs, "for_s", j->scenario->for_ns ? json_real((double)j->scenario->for_ns / 1e9) : json_null(),
 		"options", options_json(j->options), "cells", cells_json(j), "order", order, "selftest", "pages",
 		count_or_null(j->selftest_done ? j->selftest.pages : MISSING), "worst_error_pages",

@@ -20,6 +20,11 @@
 struct err;
 struct memcg_root;
 
+/* What a run on the virtual clock takes: mostly its start, its load and its end, hardly the time that it sleeps through. For
+ * estimates only, until runs of the campaign itself have been timed. */
+#define VIRTUAL_RUN_S      0.6
+#define VIRTUAL_PER_S      0.0025 /* of the program's time */
+
 /* A start follows the one before it when that one's load is over: about this long. For estimates only. */
 #define START_GAP_S 0.7
 
@@ -29,6 +34,7 @@ struct run_options {
 	struct strv set;       /* "AXIS=V,V" */
 	const char *limit;           /* NULL: the scenario's own */
 	const char *for_text;        /* NULL: the scenario's own */
+	const char *clock;           /* NULL: the scenario's own */
 	const char *out;             /* "results" */
 	unsigned repeat;       /* 0: the scenario's own */
 	unsigned rate_hz;
@@ -94,7 +100,17 @@ json_t *job_run_json(const struct job *j, const struct planned_run *p, const str
 /* Into the tallies. */
 void job_count(struct job *j, enum outcome o);
 void iso_time_now(char buf[32]);
-/* Arguments and environment of a cell's target; appended. */
+/* Real time that a run takes, as far as can be told before one has been made. 0: it ends by itself, nobody knows when. */
+double job_guess_run_s(const struct job *j);
+/* run_target.c: arguments and environment of a cell's target, as the scenario writes them; appended. */
 void job_target_args(const struct job *j, size_t cell, struct strv *ret_argv);
 void job_target_env(const struct job *j, size_t cell, struct strv *ret_env);
+/* The load's: nothing where there is none. */
+void job_load_args(const struct job *j, size_t cell, struct strv *ret_argv);
+/* Whether each run gets a TCP port of its own: something in the scenario says {port}, or waits for it. */
+bool job_has_port(const struct job *j);
+/* A loopback port that nobody holds now. */
+int port_pick(uint16_t *ret, struct err *err);
+/* Puts it where the words from the second on say {port}; the first is a file. */
+void port_fill_in(struct strv *argv, uint16_t port);
 void job_done(struct job *j);

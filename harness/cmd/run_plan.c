@@ -69,6 +69,8 @@ static int apply_options(struct scenario *s, const struct run_options *o, struct
 		r = apply_set(s, o->set.v[i], err);
 	if (r >= 0 && o->for_text && (r = parse_duration(o->for_text, &s->for_ns, err)) < 0)
 		(void)err_wrap(err, "--for");
+	if (r >= 0 && o->clock && (r = scenario_set_clock(s, o->clock, err)) < 0)
+		(void)err_wrap(err, "--clock %s", o->clock);
 	if (o->repeat)
 		s->repeat = o->repeat;
 	return r;
@@ -139,11 +141,47 @@ static unsigned print_fetches(const struct job *j)
 	return n;
 }
 
+double job_guess_run_s(const struct job *j)
+{
+	double for_s = (double)j->scenario->for_ns / 1e9, virtual_s = VIRTUAL_RUN_S + VIRTUAL_PER_S * for_s;
+
+	/* What is shorter than a start is not made shorter by skipping its sleep. */
+	return j->scenario->clock == CLOCK_KIND_VIRTUAL && virtual_s < for_s ? virtual_s : for_s;
+}
+
+static void print_clock(const struct scenario *s)
+{
+	printf("Clock: %s%s%s\n", clock_kind_name(s->clock),
+	       s->clock == CLOCK_KIND_VIRTUAL ? ": the time in which every thread of a run sleeps is skipped" : "",
+	       s->clock_strict ? "; a run where that fails is a harness-error" : "");
+}
+
+/* Each run, then all of them. */
+static void print_time(const struct job *j, const struct queue *q, unsigned fetches)
+{
+	const struct scenario *s = j->scenario;
+	bool virtual_ = s->clock == CLOCK_KIND_VIRTUAL;
+	double target_s = (double)(s->for_ns ? s->for_ns : s->timeout_ns) / 1e9, run_s = job_guess_run_s(j);
+	char own[32], each[32], all[32];
+
+	/* One that ends by itself: on the real clock at its timeout at the latest, on the virtual one that says little. */
+	run_s = run_s > 0 ? run_s : virtual_ ? VIRTUAL_RUN_S : target_s;
+	format_duration(all, sizeof(all), queue_estimate_s(q, run_s, START_GAP_S) + fetches * FETCH_S);
+	format_duration(own, sizeof(own), target_s);
+	format_duration(each, sizeof(each), run_s);
+	if (virtual_)
+		printf("Time: %s%s of the program's time a run, which takes about %s; about %s in all", s->for_ns ? "" : "at most ", own, each,
+		       all);
+	else
+		printf("Time: %s%s a run, about %s in all", s->for_ns ? "" : "at most ", own, all);
+	printf(", and up to %.0f s for each release to build\n", BUILD_S);
+}
+
 void job_print_plan(const struct job *j)
 {
 	const struct plan *p = j->plan;
 	cleanup_free uint64_t *needs = xcalloc(p->n_order, sizeof(*needs));
-	char size[32], budget[32], time[32], each[32];
+	char size[32], budget[32];
 	size_t applicable = 0;
 
 	for (size_t i = 0; i < p->n_order; i++)
@@ -163,45 +201,11 @@ void job_print_plan(const struct job *j)
 
 	unsigned fetches = j->scenario->program.kind == PROGRAM_COMMAND ? 0 : print_fetches(j);
 	struct queue q = { .budget_bytes = j->budget_bytes, .max_jobs = j->options->jobs, .cpus = j->host.cpus, .needs_bytes = needs, .n = p->n_order };
-	double run_s = (double)(j->scenario->for_ns ? j->scenario->for_ns : j->scenario->timeout_ns) / 1e9;
-	double total_s = queue_estimate_s(&q, run_s, START_GAP_S) + fetches * FETCH_S;
 
+	print_clock(j->scenario);
 	printf("Memory: %s a run, %s to share (70 %% of what is available)\n", format_size(size, sizeof(size), p->n_order ? needs[0] : 0),
 	       format_size(budget, sizeof(budget), j->budget_bytes));
-	printf("Time: %s%s a run, about %s in all, and up to %.0f s for each release to build\n", j->scenario->for_ns ? "" : "at most ",
-	       format_duration(each, sizeof(each), run_s), format_duration(time, sizeof(time), total_s), BUILD_S);
-}
-
-void job_target_args(const struct job *j, size_t cell, struct strv *ret_argv)
-{
-	const struct scenario *s = j->scenario;
-
-	if (s->program.kind == PROGRAM_COMMAND)
-		for (size_t i = 0; i < s->program.command.n; i++)
-			strv_push(ret_argv, s->program.command.v[i]);
-	else
-		strv_push(ret_argv, j->cells[cell].build.binary ? j->cells[cell].build.binary : s->program.name);
-	for (size_t i = 0; i < s->args.n; i++)
-		strv_push(ret_argv, s->args.v[i]);
-	if (j->plan->cells[cell].variant) {
-		strv_push(ret_argv, "-variant");
-		strv_push(ret_argv, j->plan->cells[cell].variant);
-	}
-}
-
-/* Nothing of the user's own environment that a Go runtime would read comes through. */
-void job_target_env(const struct job *j, size_t cell, struct strv *ret_env)
-{
-	static const char *const kept[] = { "PATH", "HOME", "TMPDIR", "LANG", "USER" };
-	const struct cell *c = &j->plan->cells[cell];
-
-	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
-		if (getenv(kept[i]))
-			strv_pushf(ret_env, "%s=%s", kept[i], getenv(kept[i]));
-	if (c->godebug)
-		strv_pushf(ret_env, "GODEBUG=%s", c->godebug);
-	for (size_t i = 0; i < c->env.n; i++)
-		strv_push(ret_env, c->env.v[i]);
+	print_time(j, &q, fetches);
 }
 
 void job_done(struct job *j)

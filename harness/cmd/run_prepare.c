@@ -94,12 +94,14 @@ static char *find_command(const char *name)
 	return NULL;
 }
 
-static void prepare_command(struct job *j)
+/* Of the program or its load. Without it no cell can be run. */
+static void prepare_command(struct job *j, struct strv *command)
 {
-	struct strv *command = &j->scenario->program.command;
 	char *path = find_command(command->v[0]);
 
 	for (size_t i = 0; !path && i < j->plan->n_cells; i++) {
+		if (j->cells[i].outcome != OUTCOME_OK)
+			continue;
 		j->cells[i].outcome = OUTCOME_HARNESS_ERROR;
 		j->cells[i].why = strf("cannot run %s: no such executable", command->v[0]);
 	}
@@ -109,15 +111,8 @@ static void prepare_command(struct job *j)
 	}
 }
 
-void job_prepare(struct job *j)
+static void prepare_releases(struct job *j)
 {
-	for (size_t i = 0; i < j->plan->n_cells; i++)
-		j->cells[i].outcome = OUTCOME_OK;
-	if (j->scenario->program.kind == PROGRAM_COMMAND) {
-		prepare_command(j);
-		return;
-	}
-
 	int64_t from = clock_monotonic_ns();
 	char time[32];
 
@@ -130,4 +125,16 @@ void job_prepare(struct job *j)
 	log_status(NULL);
 	log_note("Built %s with %zu Go release%s in %s.", j->scenario->program.name, j->plan->go.n, j->plan->go.n == 1 ? "" : "s",
 		 format_duration(time, sizeof(time), (double)(clock_monotonic_ns() - from) / 1e9));
+}
+
+void job_prepare(struct job *j)
+{
+	for (size_t i = 0; i < j->plan->n_cells; i++)
+		j->cells[i].outcome = OUTCOME_OK;
+	if (j->scenario->program.kind == PROGRAM_COMMAND)
+		prepare_command(j, &j->scenario->program.command);
+	else
+		prepare_releases(j);
+	if (j->scenario->load.command.n)
+		prepare_command(j, &j->scenario->load.command);
 }

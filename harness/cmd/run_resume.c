@@ -48,8 +48,8 @@ static int find_campaign(const char *out, const char *scenario, char **ret_dir, 
 
 static int no_other_options(const struct run_options *o, struct err *err)
 {
-	if (o->go_list || o->set.n || o->limit || o->for_text || o->repeat || o->rate_given || o->seed_given || o->dry_run)
-		return err_usage(err, "--resume goes on with the campaign's own releases, axes, limit, time, repeats, rate and seed: leave "
+	if (o->go_list || o->set.n || o->limit || o->for_text || o->clock || o->repeat || o->rate_given || o->seed_given || o->dry_run)
+		return err_usage(err, "--resume goes on with the campaign's own releases, axes, limit, time, clock, repeats, rate and seed: leave "
 				      "those options out");
 	return 0;
 }
@@ -65,6 +65,7 @@ static void take_options(struct run_options *o, const json_t *info)
 	o->go_list = text_of(was, "go");
 	o->limit = text_of(was, "limit");
 	o->for_text = text_of(was, "for");
+	o->clock = text_of(was, "clock");
 	o->repeat = (unsigned)json_integer_value(json_object_get(was, "repeat"));
 	o->rate_hz = (unsigned)json_integer_value(json_object_get(was, "rate_hz"));
 	o->seed = text_of(info, "seed") ? strtoull(text_of(info, "seed"), NULL, 10) : 1;
@@ -103,6 +104,17 @@ static int same_cells(const struct job *j, const json_t *info, struct err *err)
 					 c->go->text, now, version);
 	}
 	return same ? 0 : err_usage(err, "the plan of %s is no longer what it was: start a new campaign", j->dir);
+}
+
+/* Runs on two clocks are no repeats of each other; what is the default has changed before. */
+static int same_clock(const struct job *j, const json_t *info, struct err *err)
+{
+	const char *was = text_of(info, "clock"), *now = clock_kind_name(j->scenario->clock);
+
+	if (!was || !strcmp(was, now))
+		return 0;
+	return err_usage(err, "%s began on the %s clock, and %s would now be run on the %s one: start a new campaign", j->dir, was,
+			 j->scenario->name, now);
 }
 
 /* Reads a planned run's run.json. false: there is none. NULL in *ret: it cannot be read. */
@@ -208,6 +220,8 @@ int job_resume(struct job *j, struct run_options *o, const char *scenario, json_
 		r = same_scenario(j, err);
 	if (r >= 0)
 		r = same_cells(j, *ret_info, err);
+	if (r >= 0)
+		r = same_clock(j, *ret_info, err);
 	if (r >= 0)
 		r = job_lock(j, err);
 	return r < 0 ? r : sort_out(j, err);

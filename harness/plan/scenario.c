@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/units.h"
+#include "plan/conversion.h"
 #include "plan/golist.h"
 #include "plan/scenario_parts.h"
 #include "plan/scenario_yaml.h"
@@ -16,17 +17,6 @@
 #define FILE_MAX        (1024 * 1024)
 #define LIMIT_DEFAULT   (1024 * MIB)
 #define NEEDS_DEFAULT   (1024 * MIB)
-#define TIMEOUT_DEFAULT (600 * NS_PER_S)
-#define REPEAT_MAX      1000
-
-/* What the conversion reads and writes; nothing of it is kept. */
-struct conversion {
-	const struct raw_scenario *raw;
-	const struct places *places;
-	const char *home;
-	struct scenario *s;
-	struct err *err;
-};
 
 /* --- name, title, program --- */
 
@@ -180,28 +170,36 @@ static bool in_path(const char *command)
 	return false;
 }
 
-static int convert_command(struct conversion *c)
+int convert_words(struct conversion *c, const struct raw_list *raw, const char *path, struct strv *ret)
 {
-	const struct raw_list *raw = &c->raw->program.command;
-	struct program *p = &c->s->program;
 	const char *first = raw->n ? raw->v[0] : "";
 	cleanup_free char *there = strchr(first, '/') ? resolve(c->s, first) : NULL;
 
 	if (!*first) {
 		(void)err_usage(c->err, "command is empty: write it as in [./server, -v]");
-		return places_wrap(c->places, c->err, "program.command");
+		return places_wrap(c->places, c->err, "%s", path);
 	}
 	if (strchr(first, '/') ? !there || !file_exists(there) || access(there, X_OK) < 0 : !in_path(first)) {
 		(void)err_usage(c->err,
 				strchr(first, '/') ? "there is no executable file %s" : "there is no command '%s' in PATH",
 				first);
-		return places_wrap(c->places, c->err, "program.command[0]");
+		return places_wrap(c->places, c->err, "%s[0]", path);
 	}
-	p->kind = PROGRAM_COMMAND;
-	p->name = last_element(first);
-	strv_push(&p->command, there ? there : first);
+	strv_push(ret, there ? there : first);
 	for (unsigned i = 1; i < raw->n; i++)
-		strv_push(&p->command, raw->v[i]);
+		strv_push(ret, raw->v[i]);
+	return 0;
+}
+
+static int convert_command(struct conversion *c)
+{
+	struct program *p = &c->s->program;
+	int r = convert_words(c, &c->raw->program.command, "program.command", &p->command);
+
+	if (r < 0)
+		return r;
+	p->kind = PROGRAM_COMMAND;
+	p->name = last_element(c->raw->program.command.v[0]);
 	return 0;
 }
 
@@ -223,7 +221,7 @@ static int convert_program(struct conversion *c)
 	return places_wrap(c->places, c->err, "program");
 }
 
-/* --- limit, needs, run --- */
+/* --- limit, needs --- */
 
 static int convert_sizes(struct conversion *c)
 {
@@ -236,34 +234,6 @@ static int convert_sizes(struct conversion *c)
 	s->needs_given = c->raw->needs;
 	if (c->raw->needs && parse_size(c->raw->needs, &s->needs_bytes, c->err) < 0)
 		return places_wrap(c->places, c->err, "needs");
-	return 0;
-}
-
-static int convert_run(struct conversion *c)
-{
-	const struct raw_run *raw = &c->raw->run;
-	struct scenario *s = c->s;
-	uint64_t repeat = 1;
-
-	s->timeout_ns = TIMEOUT_DEFAULT;
-	if (raw->duration && parse_duration(raw->duration, &s->for_ns, c->err) < 0)
-		return places_wrap(c->places, c->err, "run.for");
-	if (raw->timeout && parse_duration(raw->timeout, &s->timeout_ns, c->err) < 0)
-		return places_wrap(c->places, c->err, "run.timeout");
-	if (raw->duration && raw->timeout) {
-		(void)err_usage(c->err, "timeout is for a program that exits by itself: with `for` the run ends after that time");
-		return places_wrap(c->places, c->err, "run.timeout");
-	}
-	if (raw->clock && strcmp(raw->clock, "real")) {
-		(void)err_usage(c->err,
-				!strcmp(raw->clock, "virtual") ? "this version of memtide does not have clock: %s yet: write real"
-							       : "there is no clock '%s': write real",
-				raw->clock);
-		return places_wrap(c->places, c->err, "run.clock");
-	}
-	if (raw->repeat && parse_count(raw->repeat, 1, REPEAT_MAX, &repeat, c->err) < 0)
-		return places_wrap(c->places, c->err, "run.repeat");
-	s->repeat = (unsigned)repeat;
 	return 0;
 }
 
@@ -563,6 +533,9 @@ struct scenario *scenario_free(struct scenario *s)
 		return NULL;
 	program_done(&s->program);
 	strv_done(&s->args);
+	strv_done(&s->load.args);
+	strv_done(&s->load.command);
+	free(s->ready.mark);
 	for (size_t i = 0; i < s->n_axes; i++)
 		axis_done(&s->axes[i]);
 	for (size_t i = 0; i < s->n_expect; i++)

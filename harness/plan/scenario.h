@@ -65,7 +65,23 @@ struct expectation {
 	double share;  /* of the repeats in which it must hold; 1 by default */
 };
 
-enum clock_kind { CLOCK_KIND_REAL };
+/* What the target's clock is: the machine's, or one that skips the time in which every thread of the run sleeps (run/clock.h). */
+enum clock_kind { CLOCK_KIND_REAL, CLOCK_KIND_VIRTUAL };
+
+/* A process that puts the program under load, outside its cgroup. At most one of args and command is given. */
+struct load {
+	bool given;
+	bool clock_given;     /* `clock` is the scenario's own word, not the default */
+	struct strv args;     /* load: {args: [...]}     the cell's own program with these arguments: client and server in one */
+	struct strv command;  /* load: {command: [...]}  anything; command[0] as in struct program */
+	enum clock_kind clock; /* load: {clock: real}    left out of the run's virtual clock; default: the run's own */
+};
+
+/* When the program is ready for its load. Both empty: from its exec on. */
+struct ready {
+	char *mark; /* owned: ready: {mark: NAME}    the program's own mark */
+	bool port;  /* ready: {port: true}           it listens on the run's own port, {port} in args and load */
+};
 
 struct scenario {
 	char *path;    /* owned: the file it was read from */
@@ -80,9 +96,14 @@ struct scenario {
 	uint64_t limit_bytes; /* 0: none; default 1 GB */
 	uint64_t needs_bytes; /* what one run occupies at most; default: the limit, or 1 GB where there is none */
 	bool needs_given;     /* needs_bytes is the scenario's own word, not the default */
-	int64_t for_ns;       /* how long a run is observed from exec; then the supervisor ends it. 0: until it exits by itself */
-	int64_t timeout_ns;   /* where for_ns is 0: a run that has not exited by then is a `timeout`; default 10 min */
-	enum clock_kind clock;
+	int64_t for_ns;       /* how long a run is observed from exec; then the supervisor ends it. 0: until it exits by itself, or
+			       * its load has ended */
+	int64_t timeout_ns;   /* where for_ns is 0: a run that has not ended by then is a `timeout`; default 10 min */
+	enum clock_kind clock; /* default: virtual where the scenario is closed in itself: a bundled program, and no load that
+				* lives in real time; else real */
+	bool clock_strict;     /* `virtual!`: where virtual time cannot be kept the run is a harness-error, not one in real time */
+	struct load load;
+	struct ready ready;
 	unsigned repeat;      /* default 1, at most 1000 */
 	struct expectation *expect; /* owned */
 	size_t n_expect;
@@ -97,6 +118,10 @@ int scenario_list(const char *home, struct strv *ret_paths, struct err *err);
 /* Adds the axis or replaces its values, as --set AXIS=V,V does. Same checks as in a file, but doubles in `go` are only dropped,
  * and an expectation whose `for` no cell matches any more is no error: it has nothing to say then. */
 int scenario_set_axis(struct scenario *s, const char *axis, const struct strv *values, struct err *err);
+/* "real", "virtual" or "virtual!", as --clock gives it. A load that the scenario puts on the other clock is a usage error. */
+int scenario_set_clock(struct scenario *s, const char *clock, struct err *err);
+/* `real` or `virtual`, as files and people name it. */
+const char *clock_kind_name(enum clock_kind kind);
 const struct axis *scenario_axis(const struct scenario *s, const char *name);
 struct scenario *scenario_free(struct scenario *s);
 

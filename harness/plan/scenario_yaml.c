@@ -45,6 +45,19 @@ static const struct key run_keys[] = {
 	{ "repeat", SHAPE_TEXT, false, NULL }, { NULL, SHAPE_TEXT, false, NULL },
 };
 
+static const struct key load_keys[] = {
+	{ "args", SHAPE_LIST, false, NULL },
+	{ "command", SHAPE_LIST, false, NULL },
+	{ "clock", SHAPE_TEXT, false, NULL },
+	{ NULL, SHAPE_TEXT, false, NULL },
+};
+
+static const struct key ready_keys[] = {
+	{ "mark", SHAPE_TEXT, false, NULL },
+	{ "port", SHAPE_TEXT, false, NULL },
+	{ NULL, SHAPE_TEXT, false, NULL },
+};
+
 static const struct key expect_keys[] = {
 	{ "for", SHAPE_FREE_MAP, false, NULL }, { "that", SHAPE_ONE_OR_MORE, true, NULL }, { "because", SHAPE_TEXT, false, NULL },
 	{ "share", SHAPE_TEXT, false, NULL },   { NULL, SHAPE_TEXT, false, NULL },
@@ -56,8 +69,8 @@ static const struct key scenario_keys[] = {
 	{ "args", SHAPE_LIST, false, NULL },      { "axes", SHAPE_FREE_MAP, false, NULL },
 	{ "limit", SHAPE_TEXT, false, NULL },     { "needs", SHAPE_TEXT, false, NULL },
 	{ "run", SHAPE_MAP, false, run_keys },    { "expect", SHAPE_MAPS, false, expect_keys },
-	{ "timeline", SHAPE_LATER, false, NULL }, { "load", SHAPE_LATER, false, NULL },
-	{ "ready", SHAPE_LATER, false, NULL },    { NULL, SHAPE_TEXT, false, NULL },
+	{ "load", SHAPE_MAP, false, load_keys },  { "ready", SHAPE_MAP, false, ready_keys },
+	{ "timeline", SHAPE_LATER, false, NULL }, { NULL, SHAPE_TEXT, false, NULL },
 };
 
 static const struct key whole = { "the scenario", SHAPE_MAP, true, scenario_keys };
@@ -396,6 +409,19 @@ static const cyaml_schema_field_t run_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t load_fields[] = {
+	LIST("args", struct raw_load, args),
+	LIST("command", struct raw_load, command),
+	TEXT("clock", struct raw_load, clock),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t ready_fields[] = {
+	TEXT("mark", struct raw_ready, mark),
+	TEXT("port", struct raw_ready, port),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t scenario_fields[] = {
 	TEXT("name", struct raw_scenario, name),
 	TEXT("title", struct raw_scenario, title),
@@ -407,6 +433,8 @@ static const cyaml_schema_field_t scenario_fields[] = {
 	CYAML_FIELD_SEQUENCE_COUNT("axes", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_scenario, axes, n_axes,
 				   &axis_schema, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_MAPPING("run", CYAML_FLAG_OPTIONAL, struct raw_scenario, run, run_fields),
+	CYAML_FIELD_MAPPING("load", CYAML_FLAG_OPTIONAL, struct raw_scenario, load, load_fields),
+	CYAML_FIELD_MAPPING("ready", CYAML_FLAG_OPTIONAL, struct raw_scenario, ready, ready_fields),
 	CYAML_FIELD_SEQUENCE_COUNT("expect", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_scenario, expect, n_expect,
 				   &expectation_schema, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_END,
@@ -471,6 +499,14 @@ char *places_find(const struct places *p, const char *path)
 			last--;
 		*last = 0;
 	}
+}
+
+bool places_has(const struct places *p, const char *path)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (!strcmp(p->v[i].path, path))
+			return true;
+	return false;
 }
 
 int places_wrap(const struct places *p, struct err *err, const char *path, ...)

@@ -8,6 +8,7 @@
  */
 #pragma once
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct err;
@@ -48,6 +49,15 @@ struct raw_run {
 	char *duration, *timeout, *clock, *repeat;
 };
 
+struct raw_load {
+	struct raw_list args, command;
+	char *clock;
+};
+
+struct raw_ready {
+	char *mark, *port;
+};
+
 /* All owned, all as written; NULL or empty where the file does not say. */
 struct raw_scenario {
 	char *name, *title, *source, *limit, *needs;
@@ -56,6 +66,8 @@ struct raw_scenario {
 	struct raw_axis *axes;
 	unsigned n_axes;
 	struct raw_run run;
+	struct raw_load load;
+	struct raw_ready ready;
 	struct raw_expectation *expect;
 	unsigned n_expect;
 };
@@ -67,6 +79,8 @@ void raw_scenario_free(struct raw_scenario *raw);
 
 /* "file:line:column" of a value, or of the nearest one around it that the file has. Caller frees. */
 char *places_find(const struct places *p, const char *path);
+/* Whether the file has that value at all: `args: []` and no `args` load alike. */
+bool places_has(const struct places *p, const char *path);
 /* Puts that before err's message. Returns as err_wrap(). */
 int places_wrap(const struct places *p, struct err *err, const char *path, ...) __attribute__((format(printf, 3, 4)));
 void places_done(struct places *p);

@@ -14,11 +14,13 @@
 /* Held free for run.json: on a disk that the series filled up, it can still say so. */
 #define RESERVE_BYTES 32768
 
+#define N_OUTPUTS 3
+
 struct record {
 	char *dir; /* owned */
 	struct series_out samples, probes;
 	struct outfile marks;
-	struct output_file output[2]; /* stdout, stderr */
+	struct output_file output[N_OUTPUTS]; /* stdout, stderr, load-output: that one made with its first byte */
 	bool closed;
 };
 
@@ -67,6 +69,7 @@ int record_create(const char *campaign_dir, const char *cell_id, unsigned repeat
 	outfile_write(&r->marks, marks_header, strlen(marks_header));
 	output_open(&r->output[0], r->dir, "stdout");
 	output_open(&r->output[1], r->dir, "stderr");
+	r->output[2].file.fd = -1;
 	*ret = r;
 	return 0;
 }
@@ -97,7 +100,11 @@ void record_mark(struct record *r, const struct mark *m)
 
 void record_output(struct record *r, int stream, const char *data, size_t len)
 {
-	output_add(&r->output[stream == 2], data, len);
+	struct output_file *o = &r->output[stream - 1];
+
+	if (!o->file.path && len > 0 && !r->closed)
+		output_open(o, r->dir, "load-output");
+	output_add(o, data, len);
 }
 
 void record_flush(struct record *r)
@@ -108,14 +115,15 @@ void record_flush(struct record *r)
 
 int record_close_series(struct record *r, struct err *err)
 {
-	const struct outfile *files[] = { &r->samples.file, &r->probes.file, &r->marks, &r->output[0].file, &r->output[1].file };
+	const struct outfile *files[] = { &r->samples.file, &r->probes.file, &r->marks, &r->output[0].file, &r->output[1].file,
+					&r->output[2].file };
 
 	if (!r->closed) {
 		series_out_close(&r->samples);
 		series_out_close(&r->probes);
 		outfile_close(&r->marks);
-		output_close(&r->output[0]);
-		output_close(&r->output[1]);
+		for (size_t i = 0; i < N_OUTPUTS; i++)
+			output_close(&r->output[i]);
 		r->closed = true;
 	}
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
@@ -140,8 +148,8 @@ struct record *record_free(struct record *r)
 	series_out_done(&r->samples);
 	series_out_done(&r->probes);
 	outfile_done(&r->marks);
-	output_done(&r->output[0]);
-	output_done(&r->output[1]);
+	for (size_t i = 0; i < N_OUTPUTS; i++)
+		output_done(&r->output[i]);
 	free(r->dir);
 	free(r);
 	return NULL;

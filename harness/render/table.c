@@ -271,7 +271,9 @@ static void print_title(FILE *out, const struct campaign *c, const struct rows *
 	const char *name = json_string_value(json_object_get(c->info, "scenario"));
 	const char *title = json_string_value(json_object_get(c->info, "title"));
 	const struct paint *p = style->colour ? &coloured : &plain;
-	cleanup_free char *text = strf("%s%s%s", name ? name : "", title ? ": " : "", title ? title : "");
+	const char *clock = json_string_value(json_object_get(c->info, "clock"));
+	cleanup_free char *text = strf("%s%s%s%s%s%s", name ? name : "", title ? ": " : "", title ? title : "", clock ? " (" : "",
+				       clock ? clock : "", clock ? " clock)" : "");
 
 	fputs(p->head, out);
 	print_wrapped(out, text, style->columns, 0, 0);
@@ -307,6 +309,7 @@ void table_print(FILE *out, const struct campaign *c, const struct table_style *
 	if (l.has_medians)
 		print_wrapped(out, "~: the median of runs that differ", style->columns, 0, 0);
 	table_print_notes(out, &rows, style);
+	table_print_clock(out, c, style);
 	layout_done(&l);
 }
 

@@ -391,6 +391,30 @@ int memcg_population(const struct memcg *g)
 	return n;
 }
 
+size_t memcg_pids(const struct memcg *g, pid_t *ret, size_t max)
+{
+	/* Opened anew: v1 gives a kept descriptor the list of up to a second ago (cgroup_pidlist_start(), kernel/cgroup/cgroup-v1.c). */
+	cleanup_free char *path = strf("%s/cgroup.procs", g->path);
+	cleanup_close int fd = g->deleted ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	char text[4096];
+	pid_t pid = 0;
+	size_t n = 0;
+	ssize_t got;
+
+	while (fd >= 0 && (got = read(fd, text, sizeof(text))) > 0) {
+		for (ssize_t i = 0; i < got; i++) {
+			if (text[i] >= '0' && text[i] <= '9') {
+				pid = pid * 10 + (text[i] - '0');
+			} else {
+				if (pid > 0 && n < max)
+					ret[n++] = pid;
+				pid = 0;
+			}
+		}
+	}
+	return n;
+}
+
 void memcg_kill(const struct memcg *g)
 {
 	cleanup_free char *kill_all = strf("%s/cgroup.kill", g->path); /* v2, Linux 5.14 and later */

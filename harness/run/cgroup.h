@@ -9,6 +9,7 @@
  * Main thread only; the fds given out may be read on any thread.
  */
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -40,6 +41,8 @@ struct memcg_counters {
 void memcg_counters(const struct memcg *g, struct memcg_counters *ret);
 /* Number of processes in the group, 0 where none is left. */
 int memcg_population(const struct memcg *g);
+/* The processes in it, up to max; returns how many. Any thread. */
+size_t memcg_pids(const struct memcg *g, pid_t *ret, size_t max);
 /* SIGKILL to every process in it, once; call again until memcg_population() is 0. */
 void memcg_kill(const struct memcg *g);
 /* Deletes the empty group: 0, or -EBUSY while the kernel still holds it (call again). */

@@ -122,6 +122,23 @@ static int kill_processes(const char *wanted, struct strv *ret_swept)
 	return n;
 }
 
+size_t owner_pids_of_run(const char *owner_and_run, pid_t *ret, size_t max)
+{
+	DIR *proc = opendir("/proc");
+	size_t n = 0;
+
+	for (struct dirent *e; proc && n < max && (e = readdir(proc));) {
+		pid_t pid = (pid_t)atoi(e->d_name);
+		cleanup_free char *run = pid > 1 && pid != getpid() ? run_of_process(e->d_name) : NULL;
+
+		if (run && !strcmp(run, owner_and_run))
+			ret[n++] = pid;
+	}
+	if (proc)
+		(void)closedir(proc);
+	return n;
+}
+
 int owner_kill_run(const char *owner_and_run)
 {
 	return kill_processes(owner_and_run, NULL);

@@ -34,5 +34,7 @@ bool owner_parse_start_time(const char *stat_text, uint64_t *ret);
 /* Where there is no cgroup the environment tells what belongs to a run, whatever session it made or parent it lost. SIGKILL to
  * every process whose OWNER_VARIABLE is this one. Returns how many there were. A process that empties its environment escapes. */
 int owner_kill_run(const char *owner_and_run);
-/* The same for all runs of supervisors that are gone. ret_swept (may be NULL): a text for each. */
+/* These processes, up to max; returns how many. About 10 us for each process of the machine. */
+size_t owner_pids_of_run(const char *owner_and_run, pid_t *ret, size_t max);
+/* SIGKILL to the processes of all runs of supervisors that are gone. ret_swept (may be NULL): a text for each. */
 void owner_sweep_processes(struct strv *ret_swept);

@@ -20,7 +20,7 @@
 
 /* Entries of a ring; powers of two. The main thread drains 20 times a second, so that a ring holds a second at the highest rate. */
 #define SAMPLE_RING 32768
-#define PROBE_RING 1024
+#define PROBE_RING 4096
 #define MARK_RING 8192
 
 #define FAST_PROBE_NS (10 * NS_PER_MS)
@@ -31,7 +31,7 @@
 
 enum slot_state { SLOT_FREE, SLOT_LIVE, SLOT_STOPPING, SLOT_STOPPED };
 
-/* One writer (the sampling thread: head), one reader (the main thread: tail). */
+/* One writer (who has the slot: head), one reader (the main thread: tail). */
 struct ring {
 	_Atomic uint32_t head, tail;
 };
@@ -43,7 +43,8 @@ struct sampler_slot {
 	const struct clock *clock;
 	int mark_fd;
 
-	/* of the sampling thread while LIVE */
+	atomic_flag taken; /* by the sampling thread for a tick, or by the target's clock for a jump; nobody waits for the clock */
+	/* of who has taken it, while LIVE */
 	struct sample last;
 	struct probe last_probe;
 	int64_t next_probe_ns, share_since_ns;
@@ -176,12 +177,10 @@ static void take_fast_probe(struct sampler_slot *s, int64_t t_ns)
 	*l = p;
 }
 
-static void visit(struct sampler_slot *s, uint64_t lateness_ns, uint64_t missed)
+static void look(struct sampler_slot *s)
 {
 	struct sample now;
 
-	s->missed += missed;
-	lateness_add(&s->lateness, lateness_ns);
 	now.t_ns = clock_now(s->clock);
 	if (!s->exited) {
 		s->exited = !target_read_sample(&s->files, &now);
@@ -200,6 +199,16 @@ static void visit(struct sampler_slot *s, uint64_t lateness_ns, uint64_t missed)
 		take_fast_probe(s, now.t_ns);
 		s->next_probe_ns = now.t_ns + FAST_PROBE_NS;
 	}
+}
+
+static void visit(struct sampler_slot *s, uint64_t lateness_ns, uint64_t missed)
+{
+	s->missed += missed;
+	lateness_add(&s->lateness, lateness_ns);
+	if (atomic_flag_test_and_set_explicit(&s->taken, memory_order_acquire))
+		return; /* the clock is taking one */
+	look(s);
+	atomic_flag_clear_explicit(&s->taken, memory_order_release);
 }
 
 /* Sleeps until the next multiple of the period; whole periods that have passed meanwhile are missed, never caught up. */
@@ -265,6 +274,29 @@ static void *sampling_thread(void *arg)
 		}
 	}
 	return NULL;
+}
+
+/* ---- the clock's thread ---------------------------------------------------------------------------------------------------------- */
+
+bool sampler_has_marks(const struct sampler_slot *slot)
+{
+	return atomic_load_explicit(&slot->mark_ring.head, memory_order_acquire) !=
+	       atomic_load_explicit(&slot->mark_ring.tail, memory_order_acquire);
+}
+
+bool sampler_hold(struct sampler_slot *slot)
+{
+	/* A tick is over in microseconds, and has the higher priority. */
+	while (atomic_flag_test_and_set_explicit(&slot->taken, memory_order_acquire))
+		(void)sched_yield();
+	if (atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_LIVE)
+		look(slot);
+	return sampler_has_marks(slot);
+}
+
+void sampler_let_go(struct sampler_slot *slot)
+{
+	atomic_flag_clear_explicit(&slot->taken, memory_order_release);
 }
 
 /* ---- the main thread --------------------------------------------------------------------------------------------------------------- */

@@ -7,7 +7,8 @@
  * came late is recorded at the time at which it was taken; one that was missed altogether is counted, and so is a value that
  * found its ring full. Where the process may, it runs SCHED_FIFO with its memory locked; what was achieved is told.
  *
- * Threads: all functions are the main thread's. Rings between the two threads have one writer and one reader each.
+ * Threads: all functions but sampler_hold() and sampler_let_go() are the main thread's. Rings have one reader, the main thread, and
+ * one writer at a time: a tick that finds the clock writing leaves the slot to it.
  */
 #pragma once
 #include <stdbool.h>
@@ -37,6 +38,14 @@ struct sampler *sampler_free(struct sampler *s);
  * mark_fd: the reading end of the target's mark pipe (non-blocking), or -1; it stays the caller's. clock: started. */
 int sampler_add(struct sampler *s, pid_t pid, const struct memcg *memcg, int mark_fd, const struct clock *clock,
 		struct sampler_slot **ret, struct err *err);
+
+/* For a clock that is about to jump (clock.h), on its own thread: takes the sample, the marks and at times the probe that stand for the
+ * time skipped, and keeps the tick from taking any until sampler_let_go(), so that none has the time of before and the memory of
+ * after. Returns whether a mark is there that has not been drained. */
+bool sampler_hold(struct sampler_slot *slot);
+void sampler_let_go(struct sampler_slot *slot);
+/* A mark is there that has not been drained. Any thread. */
+bool sampler_has_marks(const struct sampler_slot *slot);
 
 struct sampler_sink {
 	void (*sample)(void *arg, const struct sample *s);

@@ -20,18 +20,19 @@
 #include "run/cgroup.h"
 #include "run/clock.h"
 
-enum step { STEP_SESSION, STEP_CGROUP, STEP_FDS, STEP_CWD, STEP_ABOUT_TO, STEP_EXEC };
+enum step { STEP_SESSION, STEP_CGROUP, STEP_FDS, STEP_CWD, STEP_CLOCK, STEP_ABOUT_TO, STEP_EXEC };
 
 /* What the child says before its exec: the time, once; or the step that failed. */
 struct report {
 	enum step step;
 	int errnum;
 	int64_t monotonic_ns;
+	int listener; /* clock_child_enter()'s, to be taken; -1: none */
 };
 
 static _Noreturn void fail(int report_fd, enum step step)
 {
-	struct report f = { step, errno, 0 };
+	struct report f = { step, errno, 0, -1 };
 
 	(void)!write(report_fd, &f, sizeof(f));
 	_exit(127);
@@ -57,12 +58,14 @@ static _Noreturn void child(const struct spawn *s, pid_t parent, int enter_fd, i
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	int in = null < 0 ? -1 : fcntl(null, F_DUPFD_CLOEXEC, 16);
 	int report = fcntl(report_fd, F_DUPFD_CLOEXEC, 16);
-	int mark = fcntl(s->mark_fd, F_DUPFD_CLOEXEC, 16);
+	int mark = fcntl(s->mark_fd < 0 ? null : s->mark_fd, F_DUPFD_CLOEXEC, 16);
 	int out = fcntl(s->stdout_fd, F_DUPFD_CLOEXEC, 16);
 	int errfd = fcntl(s->stderr_fd, F_DUPFD_CLOEXEC, 16);
 	if (in < 0 || report < 0 || mark < 0 || out < 0 || errfd < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(errfd, 2) < 0 ||
 	    dup2(mark, SPAWN_MARK_FD) < 0)
 		fail(report_fd, STEP_FDS);
+	if (s->mark_fd < 0)
+		(void)close(SPAWN_MARK_FD);
 	if (s->cwd && chdir(s->cwd) < 0)
 		fail(report, STEP_CWD);
 	for (int sig = 1; sig < NSIG; sig++)
@@ -73,7 +76,10 @@ static _Noreturn void child(const struct spawn *s, pid_t parent, int enter_fd, i
 	(void)syscall(SYS_close_range, SPAWN_MARK_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 	if (s->nofile)
 		(void)setrlimit(RLIMIT_NOFILE, s->nofile);
-	const struct report now = { STEP_ABOUT_TO, 0, clock_monotonic_ns() };
+	int listener = s->clock ? clock_child_enter() : -1;
+	if (s->clock && listener < 0)
+		fail(report, STEP_CLOCK);
+	const struct report now = { STEP_ABOUT_TO, 0, clock_monotonic_ns(), listener };
 	(void)!write(report, &now, sizeof(now));
 	execve(s->argv[0], (char *const *)s->argv, (char *const *)s->envp);
 	fail(report, STEP_EXEC);
@@ -112,11 +118,43 @@ static int explain(const struct spawn *s, const struct report *f, struct err *er
 		return err_set(err, f->errnum, "cannot set up the descriptors of %s", s->argv[0]);
 	case STEP_CWD:
 		return err_set(err, f->errnum, "cannot enter %s", s->cwd);
+	case STEP_CLOCK:
+		return err_set(err, f->errnum, "cannot put %s under the filter of the virtual clock (seccomp)", s->argv[0]);
 	case STEP_ABOUT_TO:
 	case STEP_EXEC:
 		return err_set(err, f->errnum, "cannot run %s", s->argv[0]);
 	}
 	return err_set(err, f->errnum, "cannot start %s", s->argv[0]);
+}
+
+/* What it says next: 1; nothing more, for it has executed the program or died: 0. */
+static int next_report(int fd, struct report *ret)
+{
+	ssize_t n;
+
+	while ((n = read(fd, ret, sizeof(*ret))) < 0 && errno == EINTR)
+		;
+	return n == sizeof(*ret);
+}
+
+/* The time, and then either the pipe closes at exec or a failure follows. */
+static int see_through(const struct spawn *s, struct child *c, int report_fd, struct err *err)
+{
+	struct report f;
+
+	if (!next_report(report_fd, &f))
+		f = (struct report){ STEP_EXEC, ECHILD, 0, -1 }; /* it died before it could say anything */
+	if (f.step != STEP_ABOUT_TO)
+		return explain(s, &f, err);
+	c->exec_ns = f.monotonic_ns;
+	if (s->clock) {
+		int r = clock_admit(s->clock, c->pid, c->pidfd, f.listener, report_fd, err);
+
+		if (r < 0)
+			return r;
+		c->exec_ns = clock_monotonic_ns();
+	}
+	return next_report(report_fd, &f) ? explain(s, &f, err) : 0;
 }
 
 int spawn(const struct spawn *s, struct child *ret, struct err *err)
@@ -146,33 +184,17 @@ int spawn(const struct spawn *s, struct child *ret, struct err *err)
 		return err_set(err, errnum, "cannot start a process for %s", s->argv[0]);
 	}
 
-	/* The time, and then either the pipe closes at exec or a failure follows. */
-	struct report f = { .step = STEP_EXEC };
-	int64_t exec_ns = 0;
-	ssize_t n;
-	while ((n = read(report[0], &f, sizeof(f))) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 || f.step != STEP_ABOUT_TO)
-			break;
-		exec_ns = f.monotonic_ns;
-	}
-	if (n == 0 && exec_ns == 0) {
-		n = sizeof(f); /* it died before it could say anything */
-		f = (struct report){ STEP_EXEC, ECHILD, 0 };
-	}
+	if (pidfd < 0)
+		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	*ret = (struct child){ pid, pidfd, 0 };
+	errnum = errno;
+	int r = pidfd < 0 ? err_set(err, errnum, "cannot watch %s", s->argv[0]) : see_through(s, ret, report[0], err);
 	(void)close(report[0]);
-	if (n == 0 && pidfd < 0 && (pidfd = (int)syscall(SYS_pidfd_open, pid, 0)) < 0) {
-		n = sizeof(f);
-		f = (struct report){ STEP_SESSION, errno, 0 };
-	}
-	if (n != 0) {
+	if (r < 0) {
 		(void)kill(pid, SIGKILL);
 		(void)waitpid(pid, NULL, 0);
 		if (pidfd >= 0)
 			(void)close(pidfd);
-		return explain(s, &f, err);
 	}
-	*ret = (struct child){ pid, pidfd, exec_ns };
-	return 0;
+	return r;
 }

@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+struct clock;
 struct err;
 struct memcg;
 
@@ -22,7 +23,8 @@ struct spawn {
 	const char *cwd;         /* NULL: unchanged */
 	const struct memcg *memcg; /* NULL: none */
 	int stdout_fd, stderr_fd;
-	int mark_fd; /* becomes fd 3 in the child, which inherits no other descriptor */
+	int mark_fd; /* becomes fd 3 in the child, which inherits no other descriptor; -1: none */
+	struct clock *clock; /* virtual: the child is on it from its first instruction; NULL: real time */
 	const struct rlimit *nofile; /* the user's own RLIMIT_NOFILE, given back to the child; NULL: as it is */
 };
 
@@ -31,7 +33,7 @@ struct spawn {
 struct child {
 	pid_t pid;
 	int pidfd; /* owned by the caller */
-	int64_t exec_ns; /* CLOCK_MONOTONIC right before its exec, taken by the child itself */
+	int64_t exec_ns; /* CLOCK_MONOTONIC right before its exec, taken by the child itself; on a virtual clock, right after it */
 };
 
 /* Returns when the child has executed the program: its memory is the program's own from here. The error tells which step

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -15,6 +16,7 @@
 #include "run/cgroup.h"
 #include "run/classify.h"
 #include "run/clock.h"
+#include "run/load.h"
 #include "run/owner.h"
 #include "run/spawn.h"
 #include "run/target_files.h"
@@ -27,6 +29,8 @@
 #define YOUNG_NS (300 * NS_PER_MS)
 #define BUSY_SHARE 0.2
 #define MARKS_MAX 10000
+#define READY_NS (10 * NS_PER_MS)   /* between two looks whether the target is ready for its load */
+#define WATCHDOG_NS (30 * NS_PER_S) /* the target's time is never slower than real time: beyond that its clock has failed */
 
 enum state { RUNNING, STOPPING, EMPTYING, DONE };
 
@@ -53,14 +57,19 @@ struct run {
 	struct clock clock;
 	struct sampler_slot *slot; /* owned; NULL once sampling has ended */
 	int mark_fd;
-	struct output out, log;
+	struct output out, log, load_out;
 	struct last_words words;
-	int64_t probe_every_ns, next_probe_ns, next_flush_ns;
-	bool planned_end; /* the deadline is the end of observation, not a timeout */
+	struct load_process load;
+	int64_t end_at_ns; /* target's time at which observation ends */
+	int64_t probe_every_ns, next_probe_ns, next_flush_ns; /* the flush: CLOCK_MONOTONIC */
+	bool planned_end; /* that is the end of observation, not a timeout */
+	bool ends_with_load;
+	bool clock_strict, clock_failed;
 	uint64_t limit_bytes;
 	uint64_t last_rss_bytes;
 	struct run_result result;
-	sd_event_source *exited, *drain, *deadline, *step;
+	char *load_failure; /* owned; NULL: it did not fail */
+	sd_event_source *exited, *drain, *alarm, *load_exited, *deadline, *step;
 };
 
 /* ---- what the sampler brings ------------------------------------------------------------------------------------------------------ */
@@ -87,10 +96,8 @@ static void on_probe(void *arg, const struct probe *p)
 	record_probe(r->record, p);
 }
 
-static void on_mark(void *arg, const struct mark *m)
+static void keep_mark(struct run *r, const struct mark *m)
 {
-	struct run *r = arg;
-
 	if (r->result.n_marks == MARKS_MAX) {
 		r->result.lost_marks++;
 		return;
@@ -98,7 +105,23 @@ static void on_mark(void *arg, const struct mark *m)
 	r->result.marks = xreallocarray(r->result.marks, r->result.n_marks + 1, sizeof(*m));
 	r->result.marks[r->result.n_marks++] = *m;
 	record_mark(r->record, m);
+}
+
+static void on_mark(void *arg, const struct mark *m)
+{
+	struct run *r = arg;
+
+	keep_mark(r, m);
+	load_note_mark(&r->load, m->name);
 	r->next_probe_ns = 0; /* a look at what the phase before it left */
+}
+
+static void mark_by_supervisor(struct run *r, const char *name, int64_t t_ns)
+{
+	struct mark m = { .t_ns = t_ns, .by = 's' };
+
+	memcpy(m.name, name, strlen(name));
+	keep_mark(r, &m);
 }
 
 static void drain(struct run *r)
@@ -120,37 +143,50 @@ static void slow_probe(struct run *r)
 		record_probe(r->record, &p);
 }
 
-/* Slow probes hold the target's mmap lock: only while it idles, or once after a mark. */
+/* Slow probes hold the target's mmap lock: only while it idles, or once after a mark. (Where a virtual clock lets the supervisor
+ * come to its time, all mostly sleep.) */
 static void slow_probe_if_due(struct run *r, int64_t now)
 {
 	bool marked = r->next_probe_ns == 0;
 
-	if (!marked && (now < r->next_probe_ns || run_is_busy(r)))
+	if (!marked && (now < r->next_probe_ns || (r->clock.kind == CLOCK_KIND_REAL && run_is_busy(r))))
 		return;
 	slow_probe(r);
 	r->next_probe_ns = now + r->probe_every_ns;
 }
 
+/* A virtual clock does not jump while a mark is not drained, nor until the alarm has been set anew: so what has to happen
+ * at a mark happens there, in on_alarm(). */
+static bool clock_waits_for_marks(struct run *r)
+{
+	if (r->clock.kind == CLOCK_KIND_REAL || !r->slot || !sampler_has_marks(r->slot))
+		return false;
+	clock_set_alarm(&r->clock, 0);
+	return true;
+}
+
 static int on_drain(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct run *r = arg;
-	int64_t now = clock_now(&r->clock);
+	int64_t now = clock_monotonic_ns();
 
 	(void)usec;
-	drain(r);
+	if (!clock_waits_for_marks(r))
+		drain(r);
 	if (r->state == RUNNING) {
 		struct probe p;
 
 		/* At a low rate the sampler's own looks are too far apart to catch the last high-water mark before an exit. */
 		target_read_fast(&r->files, &p);
 		note_high_water(r, &p);
-		slow_probe_if_due(r, now);
+		if (r->clock.kind == CLOCK_KIND_REAL)
+			slow_probe_if_due(r, clock_now(&r->clock));
 	}
 	if (now >= r->next_flush_ns) {
 		record_flush(r->record);
 		r->next_flush_ns = now + FLUSH_NS;
 	}
-	(void)sd_event_source_set_time(source, (uint64_t)(clock_monotonic_ns() + DRAIN_NS) / 1000);
+	(void)sd_event_source_set_time(source, (uint64_t)(now + DRAIN_NS) / 1000);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -164,7 +200,7 @@ static void take_output(struct run *r, const struct output *o, const char *data,
 static int on_output(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	struct run *r = arg;
-	struct output *o = fd == r->out.fd ? &r->out : &r->log;
+	struct output *o = fd == r->out.fd ? &r->out : fd == r->log.fd ? &r->log : &r->load_out;
 	char block[65536];
 	ssize_t n = read(fd, block, sizeof(block));
 
@@ -201,6 +237,7 @@ static void end_observation(struct run *r)
 
 	if (!r->slot)
 		return;
+	clock_stop(&r->clock);
 	drain(r);
 	if (r->state == RUNNING)
 		slow_probe(r);
@@ -211,6 +248,7 @@ static void end_observation(struct run *r)
 	}
 	r->result.end.cpu_ns = target_read_cpu_ns(&r->files);
 	r->result.end_ns = clock_now(&r->clock);
+	clock_report(&r->clock, &r->result.clock);
 	sampler_stop(r->slot, &r->result.sampling);
 	drain(r);
 	r->result.lost_marks += r->result.sampling.lost_marks;
@@ -221,10 +259,12 @@ static void end_observation(struct run *r)
 /* Everything that belongs to the run. Returns how many processes there still were. */
 static int kill_all(struct run *r)
 {
+	int outside = !r->memcg || r->load.state != LOAD_NONE ? owner_kill_run(r->tag) : 0;
+
 	if (!r->memcg)
-		return owner_kill_run(r->tag);
+		return outside;
 	memcg_kill(r->memcg);
-	return memcg_population(r->memcg);
+	return outside + memcg_population(r->memcg);
 }
 
 static int on_grace_over(sd_event_source *source, uint64_t usec, void *arg)
@@ -256,14 +296,146 @@ static void stop(struct run *r, enum stop_reason reason)
 	add_timer(r, &r->deadline, clock_monotonic_ns() + GRACE_NS, on_grace_over);
 }
 
-static int on_time_up(sd_event_source *source, uint64_t usec, void *arg)
+/* ---- the alarm: what the supervisor itself does at a time of the target ------------------------------------------------------------ */
+
+static void set_alarm(struct run *r, int64_t now)
+{
+	int64_t at = r->end_at_ns;
+
+	if (r->clock.kind == CLOCK_KIND_VIRTUAL && r->next_probe_ns < at)
+		at = r->next_probe_ns;
+	if (r->load.state == LOAD_AWAITED && now + READY_NS < at)
+		at = now + READY_NS;
+	clock_set_alarm(&r->clock, at);
+}
+
+static int on_load_exited(sd_event_source *source, int fd, uint32_t events, void *arg);
+
+static void begin_load(struct run *r)
+{
+	struct err cleanup_err err = ERR_INIT;
+
+	if (load_begin(&r->load, &r->clock, &r->room->nofile, &err) < 0) {
+		r->load_failure = xstrdup(err_text(&err));
+		stop(r, STOP_PLANNED);
+		return;
+	}
+	mark_by_supervisor(r, "load", r->load.report.begin_ns);
+	r->load_out.fd = r->load.output_fd;
+	r->load.output_fd = -1;
+	if (sd_event_add_io(r->room->event, &r->load_exited, r->load.child.pidfd, EPOLLIN, on_load_exited, r) < 0 ||
+	    sd_event_add_io(r->room->event, &r->load_out.source, r->load_out.fd, EPOLLIN, on_output, r) < 0)
+		abort(); /* only without memory */
+}
+
+static void end_load(struct run *r)
+{
+	int64_t now = clock_now(&r->clock);
+
+	r->load_exited = sd_event_source_unref(r->load_exited);
+	load_end(&r->load, now);
+	mark_by_supervisor(r, "after-load", now);
+	if (r->load.report.exit_code < 0)
+		r->load_failure = strf("its load died by signal %d", r->load.report.signal);
+	else if (r->load.report.exit_code > 0)
+		r->load_failure = strf("its load exited with code %d: its last words are in load-output", r->load.report.exit_code);
+	if (r->ends_with_load)
+		stop(r, STOP_PLANNED);
+}
+
+static int on_load_exited(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	struct run *r = arg;
+
+	(void)fd;
+	(void)events;
+	(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	if (r->state == RUNNING)
+		clock_set_alarm(&r->clock, 0); /* on_alarm() sees it */
+	return 0;
+}
+
+static int on_alarm(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	struct run *r = arg;
+	int64_t now;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	clock_take_alarm(&r->clock);
+	if (r->state != RUNNING)
+		return 0;
+	drain(r);
+	if (load_has_ended(&r->load))
+		end_load(r);
+	else if (load_may_begin(&r->load, r->child.pid))
+		begin_load(r);
+	if (r->state != RUNNING)
+		return 0;
+	now = clock_now(&r->clock);
+	if (now >= r->end_at_ns) {
+		stop(r, r->planned_end ? STOP_PLANNED : STOP_TIMEOUT);
+		return 0;
+	}
+	if (r->clock.kind == CLOCK_KIND_VIRTUAL)
+		slow_probe_if_due(r, now);
+	set_alarm(r, now);
+	return 0;
+}
+
+static int on_watchdog(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct run *r = arg;
 
 	(void)source;
 	(void)usec;
-	stop(r, r->planned_end ? STOP_PLANNED : STOP_TIMEOUT);
+	r->clock_failed = true;
+	stop(r, STOP_TIMEOUT);
 	return 0;
+}
+
+/* For the clock's thread. */
+static size_t on_clock_asks_processes(void *arg, pid_t *ret, size_t max)
+{
+	struct run *r = arg;
+	size_t n = r->memcg ? memcg_pids(r->memcg, ret, max) : 0;
+
+	if (!r->memcg || r->load.state == LOAD_RUNNING)
+		n += owner_pids_of_run(r->tag, ret + n, max - n);
+	return n;
+}
+
+static bool on_clock_holds(void *arg)
+{
+	struct run *r = arg;
+	struct pollfd target = { .fd = r->child.pidfd, .events = POLLIN };
+	bool marks = sampler_hold(r->slot);
+
+	return marks || load_has_ended(&r->load) || poll(&target, 1, 0) == 1;
+}
+
+static void on_clock_lets_go(void *arg)
+{
+	struct run *r = arg;
+
+	sampler_let_go(r->slot);
+}
+
+/* ---- the verdict ----------------------------------------------------------------------------------------------------------------------- */
+
+/* What the harness itself could not do for this run; NULL: all went well. Caller frees. */
+static char *harness_failure(struct run *r)
+{
+	const struct clock_report *c = &r->result.clock;
+
+	if (r->lost_status)
+		return xstrdup("how the program ended cannot be told: something else reaped it");
+	if (r->clock_failed)
+		return strf("the virtual clock failed: it did not end the run in time (%s)", c->ended[0] ? c->ended : "no reason known");
+	if (r->clock_strict && c->ended[0])
+		return strf("virtual time ended at %.3f s: %s", (double)c->ended_ns / 1e9, c->ended);
+	return r->load_failure ? xstrdup(r->load_failure) : NULL;
 }
 
 static void give_verdict(struct run *r)
@@ -283,13 +455,19 @@ static void give_verdict(struct run *r)
 	last_words_add(&r->words, "\n", 1);
 	r->result.outcome = classify(&e, &r->result.why);
 	r->result.by_program = r->stop == STOP_NONE;
-	r->result.wall_s = (double)clock_now(&r->clock) / 1e9;
-	if (r->lost_status)
-		(void)err_set(&err, 0, "how the program ended cannot be told: something else reaped it");
-	if (record_close_series(r->record, &err) < 0 || r->lost_status) {
+	r->result.wall_s = (double)(clock_monotonic_ns() - r->clock.exec_ns) / 1e9;
+	r->result.load = r->load.report;
+
+	char *failure = harness_failure(r);
+	if (record_close_series(r->record, &err) < 0 && !failure)
+		failure = xstrdup(err_text(&err));
+	/* A run that was interrupted has its load interrupted with it. */
+	if (failure && r->stop != STOP_INTERRUPTED) {
 		free(r->result.why);
-		r->result.why = xstrdup(err_text(&err));
+		r->result.why = failure;
 		r->result.outcome = OUTCOME_HARNESS_ERROR;
+	} else {
+		free(failure);
 	}
 	err_done(&err);
 }
@@ -316,6 +494,7 @@ static int on_empty_step(sd_event_source *source, uint64_t usec, void *arg)
 	}
 	finish_output(r, &r->out);
 	finish_output(r, &r->log);
+	finish_output(r, &r->load_out);
 	give_verdict(r);
 	r->state = DONE;
 	r->done(r, &r->result, r->done_arg);
@@ -332,6 +511,10 @@ static int on_exited(sd_event_source *source, int fd, uint32_t events, void *arg
 	(void)events;
 	(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	end_observation(r);
+	if (load_has_ended(&r->load))
+		end_load(r);
+	load_end(&r->load, r->result.end_ns);
+	r->load_exited = sd_event_source_unref(r->load_exited);
 	while ((reaped = waitpid(r->child.pid, &status, 0)) < 0 && errno == EINTR)
 		;
 	r->lost_status = reaped != r->child.pid;
@@ -341,6 +524,7 @@ static int on_exited(sd_event_source *source, int fd, uint32_t events, void *arg
 	r->state = EMPTYING;
 	r->deadline = sd_event_source_unref(r->deadline);
 	r->drain = sd_event_source_unref(r->drain);
+	r->alarm = sd_event_source_unref(r->alarm);
 	add_timer(r, &r->step, clock_monotonic_ns(), on_empty_step);
 	return 0;
 }
@@ -378,8 +562,9 @@ static int start_child(struct run *r, const struct run_request *q, struct err *e
 		return e;
 	for (size_t i = 0; q->envp && q->envp[i]; i++)
 		strv_push(&env, q->envp[i]);
-	strv_pushf(&env, "MEMTIDE_MARK_FD=%d", SPAWN_MARK_FD);
 	strv_pushf(&env, OWNER_VARIABLE "=%s", r->tag);
+	load_init(&r->load, q->load, &env);
+	strv_pushf(&env, "MEMTIDE_MARK_FD=%d", SPAWN_MARK_FD);
 
 	struct spawn s = {
 		.argv = q->argv,
@@ -389,6 +574,7 @@ static int start_child(struct run *r, const struct run_request *q, struct err *e
 		.stdout_fd = out,
 		.stderr_fd = log,
 		.mark_fd = mark,
+		.clock = r->clock.kind == CLOCK_KIND_VIRTUAL ? &r->clock : NULL,
 		.nofile = &r->room->nofile,
 	};
 	return spawn(&s, &r->child, err);
@@ -403,25 +589,36 @@ static int watch(struct run *r, const struct run_request *q, struct err *err)
 		e = sd_event_add_io(event, &r->out.source, r->out.fd, EPOLLIN, on_output, r);
 	if (e >= 0)
 		e = sd_event_add_io(event, &r->log.source, r->log.fd, EPOLLIN, on_output, r);
+	if (e >= 0)
+		e = sd_event_add_io(event, &r->alarm, r->clock.alarm_fd, EPOLLIN, on_alarm, r);
 	if (e < 0)
 		return err_set(err, -e, "cannot watch the run");
 	add_timer(r, &r->drain, clock_monotonic_ns() + DRAIN_NS, on_drain);
 	r->planned_end = q->for_ns > 0;
-	add_timer(r, &r->deadline, clock_deadline(&r->clock, q->for_ns ? q->for_ns : q->timeout_ns), on_time_up);
+	r->end_at_ns = q->for_ns ? q->for_ns : q->timeout_ns;
+	r->ends_with_load = q->load && !q->for_ns;
+	add_timer(r, &r->deadline, r->clock.exec_ns + r->end_at_ns + WATCHDOG_NS, on_watchdog);
+	/* Where there is a load, whether it may begin is looked at right away. */
+	if (q->load)
+		clock_set_alarm(&r->clock, 0);
+	else
+		set_alarm(r, 0);
 	return 0;
 }
 
-/* Fifty slow probes over the run, but none more often than twice a second nor more rarely than every 5 s. */
-static int64_t probe_interval(int64_t for_ns)
+/* Fifty slow probes over the run, but none more often than twice a second, nor more rarely than every 5 s of real time. */
+static int64_t probe_interval(const struct run_request *q)
 {
-	int64_t every = for_ns ? for_ns / 50 : NS_PER_S;
+	int64_t length = q->for_ns ? q->for_ns : q->clock == CLOCK_KIND_VIRTUAL ? q->timeout_ns : 50 * NS_PER_S;
+	int64_t every = length / 50 < NS_PER_S / 2 ? NS_PER_S / 2 : length / 50;
 
-	return every < NS_PER_S / 2 ? NS_PER_S / 2 : every > 5 * NS_PER_S ? 5 * NS_PER_S : every;
+	return q->clock == CLOCK_KIND_REAL && every > 5 * NS_PER_S ? 5 * NS_PER_S : every;
 }
 
 int run_start(const struct run_room *room, const struct run_request *q, run_done_fn *done, void *arg, struct run **ret, struct err *err)
 {
 	struct run *r = xcalloc(1, sizeof(*r));
+	const struct clock_hooks hooks = { on_clock_asks_processes, on_clock_holds, on_clock_lets_go, r };
 
 	r->room = room;
 	r->record = q->record;
@@ -435,21 +632,28 @@ int run_start(const struct run_room *room, const struct run_request *q, run_done
 	r->last_rss_bytes = MISSING;
 	r->result.end = (struct end_counters){ MISSING, MISSING, MISSING, MISSING, MISSING, MISSING };
 	r->tag = strf("%s/%s", room->owner, q->name);
-	r->probe_every_ns = probe_interval(q->for_ns);
+	r->probe_every_ns = probe_interval(q);
 	r->next_probe_ns = r->probe_every_ns;
-	r->next_flush_ns = FLUSH_NS;
+	r->next_flush_ns = clock_monotonic_ns() + FLUSH_NS;
+	r->load_out = (struct output){ .fd = -1, .stream = 3 };
+	r->clock_strict = q->clock_strict;
 
-	int e = room->groups ? memcg_create(room->groups, q->name, q->limit_bytes, &r->memcg, err) : 0;
+	load_init(&r->load, NULL, NULL);
+	int e = clock_open(&r->clock, q->clock, err);
+	if (e >= 0 && room->groups)
+		e = memcg_create(room->groups, q->name, q->limit_bytes, &r->memcg, err);
 	if (e >= 0)
 		e = start_child(r, q, err);
 	if (e >= 0) {
-		clock_start(&r->clock, r->child.exec_ns);
+		clock_begin(&r->clock, r->child.exec_ns);
 		e = target_files_open(&r->files, r->child.pid, r->memcg, err);
 	}
 	if (e >= 0)
 		e = sampler_add(room->sampler, r->child.pid, r->memcg, r->mark_fd, &r->clock, &r->slot, err);
 	if (e >= 0)
 		e = watch(r, q, err);
+	if (e >= 0)
+		e = clock_start(&r->clock, &hooks, err);
 	if (e < 0) {
 		run_free(r);
 		return e;
@@ -460,8 +664,14 @@ int run_start(const struct run_room *room, const struct run_request *q, run_done
 
 bool run_is_busy(const struct run *r)
 {
+	struct clock_report c;
+
 	if (r->state != RUNNING)
 		return false;
+	clock_report(&r->clock, &c);
+	/* Its time flies as fast as the CPUs let it. */
+	if (r->clock.kind == CLOCK_KIND_VIRTUAL && !c.ended[0])
+		return true;
 	return clock_now(&r->clock) < YOUNG_NS || (r->slot && sampler_cpu_share(r->slot) > BUSY_SHARE);
 }
 
@@ -481,13 +691,16 @@ struct run *run_free(struct run *r)
 		return NULL;
 	if (r->slot)
 		end_observation(r);
+	clock_close(&r->clock);
+	load_done(&r->load);
 	if (r->child.pid) {
 		(void)kill(-r->child.pid, SIGKILL);
 		(void)kill(r->child.pid, SIGKILL);
 		while (waitpid(r->child.pid, NULL, 0) < 0 && errno == EINTR)
 			;
 	}
-	sd_event_source **sources[] = { &r->exited, &r->drain, &r->deadline, &r->step, &r->out.source, &r->log.source };
+	sd_event_source **sources[] = { &r->exited,	   &r->drain,	   &r->alarm,	   &r->load_exited,    &r->deadline, &r->step,
+					&r->out.source, &r->log.source, &r->load_out.source };
 	for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++) {
 		/* A source may outlive its last reference while it is being dispatched: it must not fire again. */
 		if (*sources[i])
@@ -496,12 +709,13 @@ struct run *run_free(struct run *r)
 	}
 	memcg_free(r->memcg);
 	target_files_close(&r->files);
-	const int fds[] = { r->child.pidfd, r->mark_fd, r->out.fd, r->log.fd };
+	const int fds[] = { r->child.pidfd, r->mark_fd, r->out.fd, r->log.fd, r->load_out.fd };
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		if (fds[i] >= 0)
 			(void)close(fds[i]);
 	free(r->result.marks);
 	free(r->result.why);
+	free(r->load_failure);
 	free(r->tag);
 	free(r);
 	return NULL;

@@ -14,6 +14,7 @@
 
 #include "record/outcome.h"
 #include "record/series.h"
+#include "run/clock.h"
 #include "run/sampler.h"
 
 struct err;
@@ -30,15 +31,33 @@ struct run_room {
 	const char *owner;         /* this supervisor's name, as owner_format() gives it */
 };
 
+/* The process that puts the target under load: outside its cgroup, in a session of its own, killed when observation ends. The
+ * supervisor marks its start as `load` and its end as `after-load`. */
+struct run_load {
+	const char *const *argv; /* argv[0]: a path */
+	bool inside;             /* it sees the run's virtual clock */
+	const char *mark;        /* it starts at this mark of the target; NULL: see port */
+	uint16_t port;           /* it starts when the target listens on this TCP port; 0 and no mark: at the target's exec */
+};
+
 struct run_request {
 	const char *name;        /* of the cgroup: unique among living runs; no '/' */
 	const char *const *argv; /* argv[0]: a path */
 	const char *const *envp; /* MEMTIDE_MARK_FD and MEMTIDE_RUN (owner.h) are added */
 	const char *cwd;         /* NULL: unchanged */
 	uint64_t limit_bytes;    /* 0: no limit, still in a group of its own where groups are possible */
-	int64_t for_ns;          /* 0: until it exits, at most timeout_ns */
+	int64_t for_ns;          /* 0: until it exits or its load has ended, at most timeout_ns; the target's time, as that is */
 	int64_t timeout_ns;
+	enum clock_kind clock;
+	bool clock_strict;           /* where virtual time cannot be kept: OUTCOME_HARNESS_ERROR, instead of going on in real time */
+	const struct run_load *load; /* NULL: none */
 	struct record *record;   /* borrowed until done */
+};
+
+struct load_report {
+	int64_t begin_ns, end_ns; /* target's time; -1: it never started; it was ended with the run */
+	int exit_code;            /* -1: died by a signal, or never started */
+	int signal;
 };
 
 struct run_result {
@@ -49,6 +68,8 @@ struct run_result {
 	bool by_program;   /* it ended by itself */
 	double wall_s;     /* real time from exec to the deletion of its group */
 	int64_t end_ns;    /* target's time at which observation ended */
+	struct clock_report clock;
+	struct load_report load;
 	struct sampling_stats sampling;
 	struct end_counters end;
 	struct mark *marks; /* owned; the first ones, without a hole */

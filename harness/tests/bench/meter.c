@@ -136,7 +136,7 @@ static void start(struct target *t, struct memcg_root *groups, int number, const
 	s.memcg = t->group;
 	if (spawn(&s, &t->child, &err) < 0)
 		fail(&err);
-	clock_start(&t->clock, clock_monotonic_ns());
+	t->clock = (struct clock){ .exec_ns = clock_monotonic_ns() };
 	if (target_files_open(&t->files, t->child.pid, t->group, &err) < 0)
 		fail(&err);
 }

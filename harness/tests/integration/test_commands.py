@@ -93,19 +93,29 @@ def test_list_json_has_name_title_and_axes_of_all(memtide):
     assert one["limit_bytes"] == 1 << 30 and one["for_s"] == 12.0 and one["title"].endswith("?")
 
 
+def test_list_tells_the_load_and_when_it_starts(memtide, scenario):
+    path = scenario(program="allocate", extra='load: {args: [-client, "{port}"]}\nready: {port: true}')
+    done = memtide("list", path)
+    assert re.search(r"^  load +allocate -client \{port\}, once it listens on its port$", done.out, re.M), done.out
+    assert "its load has ended" in " ".join(done.out.split()) and "on the virtual clock" in " ".join(done.out.split())
+    (one,) = json.loads(memtide("list", path, "--json").out)
+    assert one["load"] == {"args": ["-client", "{port}"], "command": None, "clock": "virtual"} and one["ready"] == {"port": True}
+
+
 def test_list_json_of_one_says_null_for_what_is_not_there(memtide, scenario, stimulus):
     path = scenario("bare", command=[stimulus("misbehave"), "exit", 0], limit="none")
     done = memtide("list", path, "--json")
     rows = json.loads(done.out)
     one = rows[0] if isinstance(rows, list) else rows
     assert one["limit_bytes"] is None and one["for_s"] is None and one["source"] is None
+    assert one["load"] is None and one["ready"] is None
 
 
 # ---- run
 
 
 def test_dry_run_prints_the_plan_and_makes_nothing(memtide, toolchains, tmp_path):
-    done = memtide("run", "free-os-memory", "--go", "1.11,1.12,1.16", "--dry-run", cwd=tmp_path)
+    done = memtide("run", "free-os-memory", "--go", "1.11,1.12,1.16", "--clock", "real", "--dry-run", cwd=tmp_path)
     assert done.code == 0
     assert not memtide.results.exists() and list(tmp_path.iterdir()) == []
     assert re.search(r"^  go=1\.12,godebug=madvdontneed=1 +go1\.12\.17$", done.out, re.M)
@@ -113,7 +123,80 @@ def test_dry_run_prints_the_plan_and_makes_nothing(memtide, toolchains, tmp_path
     assert "Cells: 6, of which 4 can be run; 3 repeats each: 12 runs" in done.out
     assert "nothing to fetch" in done.out
     assert re.search(r"^Memory: 900 MB a run, ", done.out, re.M)
+    assert re.search(r"^Clock: real$", done.out, re.M)
     assert re.search(r"^Time: 12\.0 s a run, about ", done.out, re.M)
+
+
+def test_dry_run_on_the_virtual_clock_takes_little_time(memtide, toolchains):
+    """Two runs of 650 s: a few seconds, and not twenty minutes."""
+    more = ["--go", "1.12", "--set", "godebug=default,madvdontneed=1", "--repeat", "1", "--for", "650s", "--dry-run"]
+    done = memtide("run", "allocate", "--clock", "virtual", *more)
+    assert done.code == 0, done.err
+    assert re.search(r"^Clock: virtual: ", done.out, re.M) and "harness-error" not in done.out
+    told = re.search(r"^Time: 10 min 50 s of the program's time a run, which takes about (\S+) s; about (\S+) s in all", done.out, re.M)
+    assert told and 0.6 < float(told.group(1)) < 5 and float(told.group(1)) <= float(told.group(2)) < 10
+    strict = memtide("run", "allocate", "--clock", "virtual!", *more)
+    assert re.search(r"^Clock: virtual: .*harness-error", strict.out, re.M)
+    assert re.search(r"^Time: 10 min 50 s a run, ", memtide("run", "allocate", "--clock", "real", *more).out, re.M)
+
+
+def test_the_clock_is_virtual_where_the_scenario_is_closed_in_itself(memtide, scenario, stimulus):
+    """A bundled program is; a command or a load in real time is not. What the file says, and --clock, go before."""
+
+    def told(path):
+        (one,) = json.loads(memtide("list", path, "--json").out)
+        return one["clock"], one["clock_strict"], one["load"] and one["load"]["clock"]
+
+    own, real = "load: {args: [-client]}", "load: {args: [-client], clock: real}"
+    command = [stimulus("misbehave"), "exit", 0]
+    assert told(scenario(program="allocate")) == ("virtual", False, None)
+    assert told(scenario(program="allocate", run="for: 1s, clock: real")) == ("real", False, None)
+    assert told(scenario(program="allocate", run="for: 1s, clock: virtual!")) == ("virtual", True, None)
+    assert told(scenario(program="allocate", extra=own)) == ("virtual", False, "virtual")
+    assert told(scenario(program="allocate", extra=real)) == ("real", False, "real")
+    assert told(scenario(command=command)) == ("real", False, None)
+    assert told(scenario(command=command, run="timeout: 1s, clock: virtual")) == ("virtual", False, None)
+
+
+def test_the_clock_of_the_command_line_goes_before_the_files(memtide, scenario, stimulus):
+    path = scenario(command=[stimulus("misbehave"), "exit", 0], run="timeout: 20s, clock: virtual")
+    done = memtide("run", path, "--clock", "real")
+    assert done.code == 0, done.err
+    assert done.campaign.info["clock"] == "real" and done.campaign.info["options"]["clock"] == "real"
+    assert done.run()["clock"]["kind"] == "real"
+    assert "(real clock)" in " ".join(memtide("show", done.campaign.path).out.split())
+
+
+def test_a_load_in_real_time_keeps_the_run_there(memtide, scenario):
+    path = scenario(program="allocate", extra="load: {args: [-client], clock: real}")
+    done = memtide("run", path, "--clock", "virtual")
+    assert done.code == 2 and done.out == ""
+    for words in ("--clock virtual", "in real time", "clock: real", str(path)):
+        assert words in done.err
+    assert not memtide.results.exists()
+
+
+def test_resume_takes_the_campaigns_clock(memtide, scenario, stimulus):
+    path = scenario(command=[stimulus("misbehave"), "exit", 0], run="timeout: 20s, clock: virtual", extra="axes: {env: [A=1, A=2]}")
+    done = memtide("run", path, "--clock", "real")
+    shutil.rmtree(done.campaign.run_dir(done.campaign.info["cells"][0]["id"]))
+    clash = memtide("run", path, "--resume", "--clock", "virtual")
+    assert clash.code == 2 and "clock" in clash.err
+    again = memtide("run", path, "--resume")
+    assert again.code == 0, again.err
+    assert "1 of 2 runs left" in again.err
+    assert {r["clock"]["kind"] for r in again.runs()} == {"real"}
+
+
+def test_resume_does_not_mix_two_clocks(memtide, scenario, stimulus):
+    """A campaign of a memtide whose default was another one."""
+    path = scenario(command=[stimulus("misbehave"), "exit", 0])
+    done = memtide("run", path)
+    info = {**done.campaign.info, "clock": "virtual"}
+    (done.campaign.path / "campaign.json").write_text(json.dumps(info))
+    again = memtide("run", path, "--resume")
+    assert again.code == 2
+    assert "virtual clock" in again.err and "new campaign" in again.err
 
 
 def test_dry_run_names_what_would_be_fetched(memtide, tmp_path):

@@ -74,6 +74,7 @@ def test_a_run_of_a_built_program_has_them_too(memtide, toolchains, scenario):
             assert re.fullmatch("[0-9a-f]{64}", run["program"]["sha256"])
             continue
         assert run["why"] and run["metrics"] == {} and run["marks"] == [] and run["expectations"] == []
+        assert run["clock"]["kind"] == done.campaign.info["clock"] and run["clock"]["jumps"] is None
         for key in ("wall_s", "target_s", "exit_code", "signal", "ended_by", "oom_kills", "sampling", "mechanism"):
             assert run[key] is None, key
 
@@ -88,8 +89,52 @@ def test_the_objects_in_run_json(a_run):
     assert set(a_run["sampling"]) == told
     assert sorted(a_run["sampling"]["lateness_us"]) == sorted(quantiles)
     assert sorted(a_run["cgroup"]) == ["limit_bytes", "version"]
-    assert sorted(a_run["clock"]) == ["jumps", "kind", "skipped_s"]
+    clock = re.search(r"^`clock`: (.*?)\n\n", text, re.M | re.S).group(1)
+    told = set(re.findall(r"`([a-z_]+)`", clock)) - {"real", "virtual", "t_s", "why"}
+    assert set(a_run["clock"]) == told
+    assert a_run["load"] is None
     assert all(sorted(m) == ["by", "name", "t_s"] for m in a_run["marks"]) and a_run["marks"]
+
+
+def test_the_real_clock_jumps_never(a_run, recorded):
+    assert a_run["clock"] == {
+        "kind": "real", "jumps": 0, "skipped_s": 0.0, "largest_jump_s": None, "wakes": 0, "kernel_timers": "real", "ended": None,
+    }
+    assert recorded.info["clock"] == "real" and recorded.info["clock_strict"] is False
+
+
+def test_a_load_has_the_keys_that_are_told(memtide, scenario, stimulus):
+    """Whatever became of it. The words are the scenario's: of two runs on two ports they are the same."""
+    path = scenario(
+        command=[stimulus("misbehave"), "exit", 0, "127.0.0.1:{port}"], run="timeout: 20s, repeat: 2",
+        extra='load: {command: [sleep, "0", "{port}"]}',
+    )
+    runs = memtide("run", path).runs()
+    told = re.search(r"^`load`: (.*?)\n\n", section("run.json"), re.M | re.S).group(1)
+    assert len(runs) == 2
+    for run in runs:
+        assert sorted(run["load"]) == sorted(set(re.findall(r"`([a-z_]+)`", told)) - {"real", "virtual", "for_s"})
+        assert run["load"]["command"].endswith("/sleep") and run["load"]["args"] == ["0", "{port}"]
+        assert run["load"]["clock"] == "real"
+        assert run["args"][-1] == "127.0.0.1:{port}"
+        assert "MEMTIDE_PORT" not in run["env"]
+
+
+def test_the_port_is_a_number_that_is_the_runs_own(memtide, scenario):
+    """The same in the arguments and in the environment."""
+    path = scenario(
+        command=["sh", "-c", 'echo "$1 $MEMTIDE_PORT"; sleep 0.3', "sh", "port={port},{port}"], run="timeout: 20s, repeat: 3",
+    )
+    done = memtide("run", path)
+    assert done.code == 0, done.err
+    said = [(done.campaign.run_dir(repeat=n) / "stdout").read_text() for n in (1, 2, 3)]
+    ports = [re.fullmatch(r"port=(\d+),\1 \1\n", text).group(1) for text in said]
+    assert len(set(ports)) == 3 and all(1024 <= int(p) <= 65535 for p in ports)
+
+
+def test_no_port_where_nobody_asks_for_one(memtide, scenario):
+    done = memtide("run", scenario(command=["sh", "-c", "echo ${MEMTIDE_PORT-none}"]))
+    assert (done.campaign.run_dir() / "stdout").read_text() == "none\n"
 
 
 def test_a_metric_is_measured_or_missing_with_a_reason(a_run):

@@ -29,7 +29,7 @@ static json_t *cell_json(const char *go, const char *godebug, const char *why)
 			 "go_version", go, ".9", "limit_bytes", (json_int_t)(1024 * MIB), "applicable", !why, "why", why);
 }
 
-static void write_campaign(void)
+static void write_campaign(const char *clock)
 {
 	cleanup_free char *path = strf("%s/campaign.json", folder);
 	json_t *cells = json_array();
@@ -44,7 +44,7 @@ static void write_campaign(void)
 		"{s:s, s:s, s:s, s:s, s:{s:s}, s:{s:s, s:s, s:i, s:I}, s:s, s:i, s:f, s:i, s:o}", "format", "memtide-campaign/1",
 		"scenario", "allocate", "title", "What's kept?", "started", "2026-11-21T06:14:00Z", "memtide", "version", "1.0",
 		"host", "kernel", "6.1.0", "machine", "x86_64", "cpus", 2, "memory_bytes", (json_int_t)(24 * 1024 * MIB), "clock",
-		"real", "repeat", 1, "for_s", 20.0, "cgroup_version", 2, "cells", cells);
+		clock, "repeat", 1, "for_s", 20.0, "cgroup_version", 2, "cells", cells);
 	assert_return_code(json_save(path, info, NULL), 0);
 }
 
@@ -137,7 +137,7 @@ static int set_up(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(template));
 	folder = xstrdup(template);
-	write_campaign();
+	write_campaign("real");
 	falls("1.11", "default", 2, 100);
 	holds("1.12", "default");
 	falls("1.12", "x=1", 10, 100);
@@ -281,6 +281,19 @@ static void silence_is_a_gap(void **state)
 	assert_has(text, "\n4.000000\t6291456\t6291456\t6291456\n\n9.000000\t6291456\t");
 }
 
+/* Nothing can have happened while every thread slept. */
+static void a_jump_of_the_virtual_clock_is_no_gap(void **state)
+{
+	write_campaign("virtual");
+	cleanup_free char *text = written("curve-04-1.tsv"), *figure = written("figure.gp");
+	write_campaign("real");
+
+	(void)state;
+	assert_null(strstr(text, "\n\n"));
+	assert_has(text, "\n18.000000\t6291456\t6291456\t6291456\n");
+	assert_has(figure, "Scenario allocate, virtual clock, 1" NBSP "run a cell");
+}
+
 static void lazyfree_is_the_second_block(void **state)
 {
 	cleanup_free char *text = written("curve-02-1.tsv"), *block = NULL;
@@ -378,6 +391,7 @@ int main(void)
 		cmocka_unit_test(like_curves_form_one_group),
 		cmocka_unit_test(steps_have_both_corners),
 		cmocka_unit_test(silence_is_a_gap),
+		cmocka_unit_test(a_jump_of_the_virtual_clock_is_no_gap),
 		cmocka_unit_test(lazyfree_is_the_second_block),
 		cmocka_unit_test(lists_use_ranges),
 		cmocka_unit_test(without_gnuplot_the_error_says_how_to_draw_later),

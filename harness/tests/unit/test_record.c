@@ -212,6 +212,35 @@ static void short_output_is_kept_whole(void **state)
 	record_free(rec);
 }
 
+static void a_load_has_a_file_once_it_prints(void **state)
+{
+	struct record *rec = create(*state, "go=1.12");
+	cleanup_free char *path = strf("%s/load-output", record_dir(rec));
+	size_t len;
+
+	record_output(rec, 3, "", 0);
+	assert_false(file_exists(path));
+	record_output(rec, 3, "100 requests\n", 13);
+	record_output(rec, 1, "served\n", 7);
+	assert_int_equal(record_close_series(rec, NULL), 0);
+
+	cleanup_free char *text = read_in(rec, "load-output", &len), *out = read_in(rec, "stdout", &len);
+	assert_string_equal(text, "100 requests\n");
+	assert_string_equal(out, "served\n");
+	record_free(rec);
+}
+
+static void what_a_load_prints_after_the_end_makes_no_file(void **state)
+{
+	struct record *rec = create(*state, "go=1.12");
+	cleanup_free char *path = strf("%s/load-output", record_dir(rec));
+
+	assert_int_equal(record_close_series(rec, NULL), 0);
+	record_output(rec, 3, "late", 4);
+	assert_false(file_exists(path));
+	record_free(rec);
+}
+
 /* n bytes in pieces of 777, each byte told by its place. */
 static char *pattern(size_t n)
 {
@@ -379,6 +408,8 @@ int main(void)
 		TEST(an_unfinished_run_gives_way_and_a_finished_one_does_not),
 		TEST(a_folder_that_cannot_be_made_is_an_error),
 		TEST(short_output_is_kept_whole),
+		TEST(a_load_has_a_file_once_it_prints),
+		TEST(what_a_load_prints_after_the_end_makes_no_file),
 		TEST(output_a_little_above_the_bound_is_kept_whole),
 		TEST(long_output_is_kept_at_both_ends),
 		TEST(a_zero_byte_does_not_hide_the_last_words),

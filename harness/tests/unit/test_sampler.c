@@ -86,7 +86,7 @@ static void memory_and_marks_arrive(void **state)
 	(void)state;
 	assert_int_equal(pipe2(p, O_CLOEXEC | O_NONBLOCK), 0);
 	assert_int_equal(sampler_start(&s, 1000, NULL), 0);
-	clock_start(&clock, clock_monotonic_ns());
+	clock = (struct clock){ .exec_ns = clock_monotonic_ns() };
 	assert_int_equal(sampler_add(s, getpid(), NULL, p[0], &clock, &slot, NULL), 0);
 	wait_ms(30);
 	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -136,7 +136,7 @@ static void targets_come_and_go(void **state)
 
 	(void)state;
 	assert_int_equal(sampler_start(&s, 5000, NULL), 0);
-	clock_start(&clock, clock_monotonic_ns());
+	clock = (struct clock){ .exec_ns = clock_monotonic_ns() };
 	for (int round = 0; round < 20; round++) {
 		struct sampler_slot *slots[4];
 		pid_t pids[4];

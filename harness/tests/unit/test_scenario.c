@@ -27,6 +27,11 @@ static const struct flaw {
 	{ "axis-twice", "8:3", "axes has 'go' twice (before in line 6)" },
 	{ "axis-unknown", "5:18", "there is no axis 'godbug': did you mean 'godebug'?" },
 	{ "axis-value-twice", "5:43", "the axis 'godebug' has 'default' twice" },
+	{ "clock-load-real", "6:32", "a load in real time cannot drive a program on virtual time: write clock: real for the run too" },
+	{ "clock-load-strict", "5:32", "there is no clock 'virtual!' for a load" },
+	{ "clock-load-virtual", "6:32", "a load on virtual time cannot drive a program in real time: write clock: virtual for the run too" },
+	{ "clock-load-virtual-default", "5:38", "a load on virtual time cannot drive a program in real time" },
+	{ "clock-unknown", "5:24", "there is no clock 'fast': write real, virtual or virtual!" },
 	{ "control-character", "5:9", "source has a control character" },
 	{ "empty", "1:1", "the file is empty" },
 	{ "env-godebug", "5:23", "GODEBUG has an axis of its own" },
@@ -54,8 +59,6 @@ static const struct flaw {
 	{ "godebug-not-number", "5:17", "Go would silently ignore 'yes'" },
 	{ "godebug-unknown", "5:27", "did you mean 'madvdontneed'?" },
 	{ "key-twice", "7:1", "has 'limit' twice (before in line 5)" },
-	{ "later-clock", "5:24", "does not have clock: virtual yet" },
-	{ "later-load", "5:1", "does not have 'load' yet" },
 	{ "later-timeline", "5:1", "does not have 'timeline' yet" },
 	{ "limit-axis", "5:29", "'64Mx' is not a size" },
 	{ "limit-exponent", "5:8", "'1e3' is not a size" },
@@ -64,6 +67,13 @@ static const struct flaw {
 	{ "limit-negative", "5:8", "'-1' is not a size" },
 	{ "limit-unit", "5:8", "'64Mx' is not a size" },
 	{ "limit-zero", "5:8", "'0' is no size" },
+	{ "load-args-command", "5:14", "this one is a command: write load: {command: [...]}" },
+	{ "load-both", "5:7", "write args or command, not both" },
+	{ "load-command-empty", "5:17", "command is empty" },
+	{ "load-command-missing", "5:18", "there is no executable file ./no-such-file" },
+	{ "load-empty", "5:7", "load does not say what to run" },
+	{ "load-key", "5:8", "load has no key 'arg': did you mean 'args'?" },
+	{ "load-text", "5:7", "load must be a mapping" },
 	{ "match-axis", "7:21", "the scenario has no axis 'godebug': its axes are go" },
 	{ "match-go", "7:22", "the axis 'go' has nothing in 1.16..latest" },
 	{ "match-go-latest", "7:15", "'latest' changes with time" },
@@ -80,6 +90,11 @@ static const struct flaw {
 	{ "program-missing", "4:10", "there is no program 'alocate' in goprogs/: did you mean 'allocate'?" },
 	{ "program-mixed", "4:10", "a command or a module" },
 	{ "program-no-module", "4:16", "it has no go.mod" },
+	{ "ready-alone", "5:8", "there is no load" },
+	{ "ready-both", "6:8", "write one of them" },
+	{ "ready-empty", "6:8", "ready is empty: write {mark: NAME} or {port: true}" },
+	{ "ready-mark", "6:15", "'Listening' is no mark" },
+	{ "ready-port", "6:15", "port is '8080': write port: true" },
 	{ "repeat-fraction", "7:11", "'2.5' is not a whole number" },
 	{ "repeat-many", "5:15", "1001 is out of range: 1 to 1000" },
 	{ "repeat-zero", "5:25", "0 is out of range: 1 to 1000" },
@@ -182,6 +197,10 @@ static void reads_every_key(void **state)
 	assert_true(s->needs_bytes == 64 * MIB);
 	assert_true(s->for_ns == 90 * NS_PER_S);
 	assert_int_equal(s->repeat, 12);
+	assert_int_equal(s->clock, CLOCK_KIND_REAL);
+	assert_true(s->load.given && s->load.clock_given);
+	assert_int_equal(s->load.args.n + s->load.command.n, 0);
+	assert_string_equal(s->ready.mark, "listening-2");
 	assert_non_null(strstr(s->text, "Every key that there is"));
 }
 
@@ -238,6 +257,11 @@ static void fills_in_defaults(void **state)
 	assert_true(s->timeout_ns == 600 * NS_PER_S);
 	assert_int_equal(s->repeat, 1);
 	assert_int_equal(s->n_expect, 0);
+	assert_int_equal(s->clock, CLOCK_KIND_VIRTUAL);
+	assert_false(s->clock_strict);
+	assert_false(s->load.given);
+	assert_null(s->ready.mark);
+	assert_false(s->ready.port);
 }
 
 static void takes_modules(void **state)
@@ -249,6 +273,7 @@ static void takes_modules(void **state)
 	assert_string_equal(s->program.name, "goprogs");
 	assert_string_equal(s->program.package, "./allocate");
 	assert_true(s->program.cgo);
+	assert_int_equal(s->clock, CLOCK_KIND_REAL);
 	assert_int_equal(s->program.dir[0], '/');
 	assert_axis(s, "go", "local");
 }
@@ -265,6 +290,51 @@ static void takes_commands(void **state)
 	assert_null(s->program.dir);
 	assert_int_equal(s->n_axes, 0);
 	assert_true(s->timeout_ns == 5 * NS_PER_S);
+	assert_int_equal(s->clock, CLOCK_KIND_REAL);
+}
+
+static void takes_loads(void **state)
+{
+	cleanup_scenario struct scenario *s = load(FIXTURES "good-load.yaml"), *real = load(FIXTURES "good-load-real.yaml");
+	cleanup_free char *args = strv_join(&s->load.args, "|"), *command = strv_join(&real->load.command, "|");
+
+	(void)state;
+	assert_true(s->load.given);
+	assert_string_equal(args, "-client|127.0.0.1:{port}");
+	assert_int_equal(s->load.command.n, 0);
+	assert_int_equal(s->load.clock, CLOCK_KIND_VIRTUAL);
+	assert_false(s->load.clock_given);
+	assert_true(s->ready.port);
+	assert_null(s->ready.mark);
+	assert_true(s->clock_strict);
+	assert_string_equal(command, "sleep|1");
+	assert_int_equal(real->load.clock, CLOCK_KIND_REAL);
+	assert_string_equal(real->ready.mark, "listening");
+	assert_false(real->ready.port);
+	/* A bundled program, but not closed in itself. */
+	assert_int_equal(real->clock, CLOCK_KIND_REAL);
+}
+
+static void sets_the_clock(void **state)
+{
+	cleanup_scenario struct scenario *s = load(FIXTURES "good-load.yaml"), *real = load(FIXTURES "good-load-real.yaml");
+	struct err cleanup_err err = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(scenario_set_clock(s, "real", &err), 0);
+	assert_int_equal(s->clock, CLOCK_KIND_REAL);
+	assert_int_equal(s->load.clock, CLOCK_KIND_REAL);
+	assert_false(s->clock_strict);
+	assert_int_equal(scenario_set_clock(s, "virtual", &err), 0);
+	assert_int_equal(s->load.clock, CLOCK_KIND_VIRTUAL);
+	assert_int_equal(scenario_set_clock(s, "fast", &err), -EINVAL);
+	assert_int_equal(s->clock, CLOCK_KIND_VIRTUAL);
+	assert_int_equal(scenario_set_clock(real, "real", &err), 0);
+	assert_int_equal(scenario_set_clock(real, "virtual!", &err), -EINVAL);
+	assert_non_null(strstr(err_text(&err), "change clock: real in its load (" FIXTURES "good-load-real.yaml)"));
+	assert_int_equal(err.exit_code, EXIT_USAGE);
+	assert_int_equal(real->clock, CLOCK_KIND_REAL);
+	assert_false(real->clock_strict);
 }
 
 /* AXIS=V,V as the command line gives it. */
@@ -342,6 +412,8 @@ int main(void)
 		cmocka_unit_test(fills_in_defaults),
 		cmocka_unit_test(takes_modules),
 		cmocka_unit_test(takes_commands),
+		cmocka_unit_test(takes_loads),
+		cmocka_unit_test(sets_the_clock),
 		cmocka_unit_test(sets_axes),
 		cmocka_unit_test(finds_by_name),
 		cmocka_unit_test(bundled_scenarios_are_good),

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * conversion.h - the steps from a scenario's text to a struct scenario.
+ *
+ * Private to scenario*.c. A step reads c->raw, fills its part of c->s, and tells what is wrong with the position in the file.
+ */
+#pragma once
+#include "base/strv.h"
+#include "plan/scenario.h"
+#include "plan/scenario_yaml.h"
+
+/* What the conversion reads and writes; nothing of it is kept. */
+struct conversion {
+	const struct raw_scenario *raw;
+	const struct places *places;
+	const char *home;
+	struct scenario *s;
+	struct err *err;
+};
+
+/* scenario_run.c: run, load and ready; after the program. */
+int convert_run(struct conversion *c);
+/* scenario.c: a command that stands at `path` in the file; its first word a name in PATH, or made absolute. */
+int convert_words(struct conversion *c, const struct raw_list *raw, const char *path, struct strv *ret);

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/gate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/units.h"
+#include "run/clock.h"
+#include "run/inject.h"
+#include "run/x86_calls.h"
+
+#define EXEC_MAX_NS (20 * NS_PER_MS) /* an exec that has not happened by then has failed, and its process gone on */
+
+#define EXEC_GIVEN_UP_NS (5 * NS_PER_S)
+
+/* ---- the filter ------------------------------------------------------------------------------------------------------------------- */
+
+#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+/* The low half of an argument, on a little-endian machine. */
+#define LOAD_ARG(n) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args) + 8 * (n))
+#define RETURN(what) BPF_STMT(BPF_RET | BPF_K, (what))
+#define IF_EQUAL(value, skip_else) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, (skip_else))
+#define UNLESS_EQUAL(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (skip), 0)
+#define ASK RETURN(SECCOMP_RET_USER_NOTIF)
+#define ALLOW RETURN(SECCOMP_RET_ALLOW)
+#define ASK_IF_CALL(nr) IF_EQUAL((nr), 1), ASK
+
+#ifdef __x86_64__
+#define ARCH AUDIT_ARCH_X86_64
+#define OLD_CALLS ASK_IF_CALL(SYS_fork), ASK_IF_CALL(SYS_vfork), ASK_IF_CALL(SYS_alarm), ASK_IF_CALL(SYS_time)
+#else
+#define ARCH AUDIT_ARCH_AARCH64
+#define OLD_CALLS ASK_IF_CALL(SYS_execve) /* there are none */
+#endif
+
+/* Clocks 2 and 3 and negative ones count CPU time. */
+#define ASK_UNLESS_CPU_CLOCK                                                                                                 \
+	LOAD_ARG(0), UNLESS_EQUAL(CLOCK_PROCESS_CPUTIME_ID, 3), UNLESS_EQUAL(CLOCK_THREAD_CPUTIME_ID, 2),                     \
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x80000000U, 1, 0), ASK, ALLOW
+
+static const struct sock_filter filter[] = {
+	LOAD(arch),
+	UNLESS_EQUAL(ARCH, 1),
+	ALLOW, /* a 32-bit program: told at its exec */
+	LOAD(nr),
+	ASK_IF_CALL(SYS_execve),
+	ASK_IF_CALL(SYS_execveat),
+	ASK_IF_CALL(SYS_clone3),
+	ASK_IF_CALL(SYS_gettimeofday),
+	ASK_IF_CALL(SYS_timerfd_create),
+	OLD_CALLS,
+	IF_EQUAL(SYS_clone, 4), /* threads come and go unasked */
+	LOAD_ARG(0),
+	BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 1, 0),
+	ASK,
+	ALLOW,
+	IF_EQUAL(SYS_clock_gettime, 6),
+	ASK_UNLESS_CPU_CLOCK,
+	IF_EQUAL(SYS_timer_create, 6),
+	ASK_UNLESS_CPU_CLOCK,
+	IF_EQUAL(SYS_setitimer, 4),
+	LOAD_ARG(0),
+	IF_EQUAL(ITIMER_REAL, 1),
+	ASK,
+	ALLOW,
+	IF_EQUAL(SYS_setsockopt, 9),
+	LOAD_ARG(1),
+	IF_EQUAL(SOL_SOCKET, 6),
+	LOAD_ARG(2),
+	UNLESS_EQUAL(20, 3), /* SO_RCVTIMEO_OLD, SO_SNDTIMEO_OLD, and both as _NEW */
+	UNLESS_EQUAL(21, 2),
+	UNLESS_EQUAL(66, 1),
+	IF_EQUAL(67, 1),
+	ASK,
+	ALLOW,
+	ALLOW,
+};
+
+int gate_install(void)
+{
+	const struct sock_fprog program = { sizeof(filter) / sizeof(*filter), (struct sock_filter *)filter };
+	/* Without SPEC_ALLOW older kernels make a filtered process pay for speculation barriers. */
+	unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+	long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+
+	if (fd < 0 && errno == EACCES) {
+		(void)prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL);
+		fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+	}
+	return (int)fd;
+}
+
+/* ---- processes whose exec is under way --------------------------------------------------------------------------------------------- */
+
+enum exec_stage { EXEC_EXPECTED, EXEC_STOPPING, EXEC_LEAVING };
+
+struct execing {
+	pid_t pid;
+	enum exec_stage stage;
+	int64_t since_ns;
+	struct execing *next;
+};
+
+struct gate {
+	int listener; /* owned */
+	pid_t child;  /* the supervisor's own: its exit status is not taken here */
+	char *page_path; /* owned */
+	unsigned filters; /* that the first program runs under; 0: not known */
+	struct execing *execing; /* owned */
+};
+
+static void name_of(pid_t pid, char buf[64])
+{
+	char path[64], comm[32] = "a process";
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, comm, sizeof(comm) - 1);
+	if (n > 0)
+		comm[n - (comm[n - 1] == '\n')] = 0;
+	if (fd >= 0)
+		(void)close(fd);
+	(void)snprintf(buf, 64, "%s (process %d)", comm, (int)pid);
+}
+
+static void lose(const struct gate_events *e, pid_t pid, const char *why)
+{
+	char who[64], text[512];
+
+	name_of(pid, who);
+	(void)snprintf(text, sizeof(text), "%s %s", who, why);
+	e->lost(e->arg, text);
+}
+
+/* A number of /proc/PID/status; 0 where it is not there. */
+static unsigned status_number(pid_t pid, const char *key)
+{
+	char path[64], text[8192];
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		(void)close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = 0;
+	const char *at = strstr(text, key);
+	return at ? (unsigned)strtoul(at + strlen(key), NULL, 10) : 0;
+}
+
+/* The rights that its file would give it, and that it does not get under no_new_privs. */
+static bool wants_rights(pid_t pid)
+{
+	char path[64];
+	struct stat st, self;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	if (stat(path, &st) < 0)
+		return false;
+	(void)snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	return status_number(pid, "NoNewPrivs:") && stat(path, &self) == 0 &&
+	       (((st.st_mode & S_ISUID) && st.st_uid != self.st_uid) || ((st.st_mode & S_ISGID) && st.st_gid != self.st_gid));
+}
+
+static void bring_inside(struct gate *g, pid_t pid, const struct gate_events *e)
+{
+	struct err cleanup_err err = ERR_INIT;
+	unsigned filters = status_number(pid, "Seccomp_filters:");
+
+	if (!g->filters)
+		g->filters = filters;
+	if (filters > g->filters)
+		lose(e, pid, "is under a seccomp filter of its own, where the clock cannot be brought in");
+	else if (wants_rights(pid))
+		lose(e, pid, "is a setuid program: on the virtual clock it would not get its rights (run memtide as root, or clock: real)");
+	else if (inject_clock(pid, g->page_path, &err) < 0) {
+		char why[400];
+
+		(void)snprintf(why, sizeof(why), "cannot be brought onto the virtual clock: %s", err_text(&err));
+		lose(e, pid, why);
+	}
+}
+
+static void forget(struct gate *g, struct execing *x)
+{
+	struct execing **at = &g->execing;
+
+	while (*at != x)
+		at = &(*at)->next;
+	*at = x->next;
+	free(x);
+}
+
+/* One stop of a process, and what comes next. Returns false when it is traced no more. */
+static bool on_stop(struct gate *g, struct execing *x, int status, const struct gate_events *e)
+{
+	int event = status >> 8, sig = status & 0xff;
+
+	if (event == PTRACE_EVENT_EXEC) {
+		/* Still inside execve(): its registers are its own only where it returns to the new program. */
+		x->stage = EXEC_STOPPING;
+		(void)ptrace(PTRACE_INTERRUPT, x->pid, 0, 0);
+		(void)ptrace(PTRACE_CONT, x->pid, 0, 0);
+		return true;
+	}
+	if (event == PTRACE_EVENT_STOP && x->stage == EXEC_STOPPING)
+		bring_inside(g, x->pid, e);
+	else if (event != PTRACE_EVENT_STOP && x->stage != EXEC_LEAVING) {
+		(void)ptrace(PTRACE_CONT, x->pid, 0, sig);
+		return true;
+	}
+	(void)ptrace(PTRACE_DETACH, x->pid, 0, event == PTRACE_EVENT_STOP ? 0 : sig);
+	return false;
+}
+
+/* Returns false when x is to be forgotten. */
+static bool follow(struct gate *g, struct execing *x, const struct gate_events *e)
+{
+	siginfo_t si = { 0 };
+	int how = WSTOPPED | WNOHANG | __WALL | (x->pid == g->child ? 0 : WEXITED);
+
+	if (waitid(P_PID, (id_t)x->pid, &si, how) < 0)
+		return false;
+	if (si.si_pid == x->pid) {
+		if (si.si_code != CLD_TRAPPED && si.si_code != CLD_STOPPED)
+			return false; /* it has exited */
+		return on_stop(g, x, si.si_status, e);
+	}
+	if (x->stage == EXEC_EXPECTED && clock_monotonic_ns() - x->since_ns > EXEC_MAX_NS) {
+		x->stage = EXEC_LEAVING;
+		return ptrace(PTRACE_INTERRUPT, x->pid, 0, 0) == 0;
+	}
+	return clock_monotonic_ns() - x->since_ns < EXEC_GIVEN_UP_NS;
+}
+
+static void expect_exec(struct gate *g, pid_t tid, const struct gate_events *e)
+{
+	pid_t pid = (pid_t)status_number(tid, "Tgid:");
+	char why[256];
+
+	for (struct execing *x = g->execing; x; x = x->next)
+		if (x->pid == pid) {
+			x->since_ns = clock_monotonic_ns();
+			return; /* the next folder of its PATH */
+		}
+	if (ptrace(PTRACE_SEIZE, tid, 0, PTRACE_O_TRACEEXEC) < 0) {
+		(void)snprintf(why, sizeof(why),
+			       "cannot be traced at its exec (%s): allow ptrace (kernel.yama.ptrace_scope 0 or 1; in a container the right "
+			       "SYS_PTRACE), or run with clock: real",
+			       strerror(errno));
+		lose(e, tid, why);
+		return;
+	}
+	struct execing *x = xcalloc(1, sizeof(*x));
+	*x = (struct execing){ .pid = pid, .since_ns = clock_monotonic_ns(), .next = g->execing };
+	g->execing = x;
+}
+
+/* ---- those who ask ------------------------------------------------------------------------------------------------------------------- */
+
+static bool write_to(pid_t pid, uint64_t at, const void *data, size_t bytes)
+{
+	const struct iovec from = { (void *)data, bytes }, to = { (void *)at, bytes }; /* NOLINT */
+
+	return !at || process_vm_writev(pid, &from, 1, &to, 1, 0) == (ssize_t)bytes;
+}
+
+/* Programs that read the clock by a system call. Returns the call's result: 0, seconds, or -errno. */
+static int64_t tell_time(const struct seccomp_notif *n, const struct gate_events *e)
+{
+	const __u64 *a = n->data.args;
+	bool fine = a[0] <= CLOCK_TAI;
+
+	if (n->data.nr == SYS_clock_gettime) {
+		int64_t ns = fine ? e->read_clock(e->arg, (int)a[0]) : 0;
+		const struct timespec t = { ns / NS_PER_S, ns % NS_PER_S };
+
+		return !fine ? -EINVAL : a[1] && write_to((pid_t)n->pid, a[1], &t, sizeof(t)) ? 0 : -EFAULT;
+	}
+	int64_t ns = e->read_clock(e->arg, CLOCK_REALTIME);
+	const struct timeval t = { ns / NS_PER_S, ns % NS_PER_S / 1000 };
+	const struct timezone zone = { 0, 0 };
+
+	if (n->data.nr == SYS_gettimeofday)
+		return write_to((pid_t)n->pid, a[0], &t, sizeof(t)) && write_to((pid_t)n->pid, a[1], &zone, sizeof(zone)) ? 0 : -EFAULT;
+	return write_to((pid_t)n->pid, a[0], &t.tv_sec, sizeof(t.tv_sec)) ? t.tv_sec : -EFAULT;
+}
+
+static const char *timer_name(int nr)
+{
+	switch (nr) {
+	case SYS_timerfd_create:
+		return "a timerfd";
+	case SYS_timer_create:
+		return "a POSIX timer";
+	case SYS_setitimer:
+	case SYS_alarm:
+		return "an interval timer (setitimer, alarm)";
+	default:
+		return "a socket's timeout (SO_RCVTIMEO, SO_SNDTIMEO)";
+	}
+}
+
+static void answer(struct gate *g, const struct seccomp_notif *n, const struct gate_events *e)
+{
+	struct seccomp_notif_resp r = { .id = n->id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
+	char why[128];
+
+	switch (n->data.nr) {
+	case SYS_execve:
+	case SYS_execveat:
+		expect_exec(g, (pid_t)n->pid, e);
+		break;
+	case SYS_fork:
+	case SYS_vfork:
+	case SYS_clone:
+	case SYS_clone3:
+		e->forked(e->arg);
+		break;
+	case SYS_clock_gettime:
+	case SYS_gettimeofday:
+	case SYS_time:
+		r.flags = 0;
+		r.val = tell_time(n, e);
+		if (r.val < 0 && n->data.nr != SYS_time) {
+			r.error = (int)r.val;
+			r.val = 0;
+		}
+		break;
+	case SYS_alarm:
+		if (n->data.args[0] == 0)
+			break; /* takes one back */
+		/* fall through */
+	default:
+		(void)snprintf(why, sizeof(why), "uses %s, which the virtual clock cannot move", timer_name(n->data.nr));
+		lose(e, (pid_t)n->pid, why);
+	}
+	(void)ioctl(g->listener, SECCOMP_IOCTL_NOTIF_SEND, &r);
+}
+
+void gate_serve(struct gate *g, const struct gate_events *events)
+{
+	struct pollfd p = { .fd = g->listener, .events = POLLIN };
+
+	while (poll(&p, 1, 0) == 1 && (p.revents & POLLIN)) {
+		struct seccomp_notif n = { 0 };
+
+		if (ioctl(g->listener, SECCOMP_IOCTL_NOTIF_RECV, &n) == 0)
+			answer(g, &n, events);
+		else if (errno != EINTR && errno != ENOENT)
+			break;
+	}
+	for (struct execing *x = g->execing, *next; x; x = next) {
+		next = x->next;
+		if (!follow(g, x, events))
+			forget(g, x);
+	}
+}
+
+bool gate_is_busy(const struct gate *g)
+{
+	return g->execing != NULL;
+}
+
+int gate_fd(const struct gate *g)
+{
+	return g->listener;
+}
+
+int gate_open(struct gate **ret, int child_pidfd, int child_listener, pid_t child, const char *page_path, struct err *err)
+{
+	int fd = (int)syscall(SYS_pidfd_getfd, child_pidfd, child_listener, 0U);
+
+	if (fd < 0)
+		return err_set(err, errno, "the virtual clock cannot get at its target (pidfd_getfd, from Linux 5.6 on, with the right to ptrace)");
+	(void)fcntl(fd, F_SETFL, O_NONBLOCK);
+	struct gate *g = xcalloc(1, sizeof(*g));
+	*g = (struct gate){ .listener = fd, .child = child, .page_path = xstrdup(page_path) };
+	*ret = g;
+	return 0;
+}
+
+struct gate *gate_free(struct gate *g)
+{
+	if (!g)
+		return NULL;
+	while (g->execing) {
+		(void)ptrace(PTRACE_DETACH, g->execing->pid, 0, 0);
+		forget(g, g->execing);
+	}
+	(void)close(g->listener);
+	free(g->page_path);
+	free(g);
+	return NULL;
+}

@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/sleepers.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/units.h"
+#include "run/clock.h"
+#include "run/timed_wait.h"
+#include "run/wake.h"
+
+#define TEXT_MAX 160
+
+struct thread {
+	pid_t tid;
+	int schedstat_fd, syscall_fd, stat_fd;
+	/* The wait that was last understood, and the schedstat that it belongs to; "" where there is none. */
+	char key[TEXT_MAX], call[TEXT_MAX];
+	size_t key_len, call_len;
+	struct timed_wait wait;
+	int64_t until_ns; /* target's time; INT64_MAX: no limit */
+	bool late;        /* the kernel's own timer would end it too late */
+	bool went_on;     /* it was disturbed and sleeps on: the same wait under another key */
+	bool zombie;
+	bool seen;
+};
+
+struct process {
+	pid_t pid;
+	DIR *task; /* owned */
+	struct thread *threads; /* owned */
+	size_t n;
+	bool seen;
+};
+
+struct sleepers {
+	const struct clock *clock;
+	struct process *processes; /* owned */
+	size_t n;
+	size_t hot_process, hot_thread; /* who was awake last time: asked first */
+	int error;                      /* -EMFILE: a thread's files could not be opened */
+};
+
+/* ---- processes and threads ---------------------------------------------------------------------------------------------------------- */
+
+static int open_of(const struct process *p, pid_t tid, const char *file)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "%d/%s", (int)tid, file);
+	return openat(dirfd(p->task), path, O_RDONLY | O_CLOEXEC);
+}
+
+static void thread_close(struct thread *t)
+{
+	const int fds[] = { t->schedstat_fd, t->syscall_fd, t->stat_fd };
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+		if (fds[i] >= 0)
+			(void)close(fds[i]);
+}
+
+static void process_done(struct process *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		thread_close(&p->threads[i]);
+	free(p->threads);
+	if (p->task)
+		(void)closedir(p->task);
+}
+
+static struct thread *find_thread(struct process *p, pid_t tid)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->threads[i].tid == tid)
+			return &p->threads[i];
+	return NULL;
+}
+
+static int add_thread(struct process *p, pid_t tid)
+{
+	struct thread t = { .tid = tid,
+			    .schedstat_fd = open_of(p, tid, "schedstat"),
+			    .syscall_fd = open_of(p, tid, "syscall"),
+			    .stat_fd = open_of(p, tid, "stat"),
+			    .until_ns = INT64_MAX,
+			    .seen = true };
+
+	if (t.schedstat_fd < 0 || t.syscall_fd < 0 || t.stat_fd < 0) {
+		int r = -errno;
+
+		thread_close(&t);
+		return r == -EMFILE || r == -ENFILE ? r : 0; /* else it has just ended */
+	}
+	p->threads = xreallocarray(p->threads, p->n + 1, sizeof(*p->threads));
+	p->threads[p->n++] = t;
+	return 0;
+}
+
+/* Threads come and go: who is there now. */
+static int list_threads(struct process *p)
+{
+	size_t kept = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		p->threads[i].seen = false;
+	rewinddir(p->task);
+	for (struct dirent *e; r == 0 && (e = readdir(p->task));) {
+		pid_t tid = (pid_t)atoi(e->d_name);
+		struct thread *t = tid > 0 ? find_thread(p, tid) : NULL;
+
+		if (t)
+			t->seen = true;
+		else if (tid > 0)
+			r = add_thread(p, tid);
+	}
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->threads[i].seen)
+			p->threads[kept++] = p->threads[i];
+		else
+			thread_close(&p->threads[i]);
+	}
+	p->n = kept;
+	return r;
+}
+
+/* A thread of which a file cannot be read any more has ended; another may have its number. */
+static void drop_thread(struct process *p, size_t i)
+{
+	thread_close(&p->threads[i]);
+	p->threads[i] = p->threads[--p->n];
+}
+
+static size_t count_threads(const struct process *p)
+{
+	struct stat st;
+
+	/* /proc/PID/task has one subfolder a thread, and two links of its own. */
+	return fstat(dirfd(p->task), &st) == 0 && st.st_nlink >= 2 ? st.st_nlink - 2 : 0;
+}
+
+struct sleepers *sleepers_new(const struct clock *clock)
+{
+	struct sleepers *s = xcalloc(1, sizeof(*s));
+
+	s->clock = clock;
+	return s;
+}
+
+struct sleepers *sleepers_free(struct sleepers *s)
+{
+	if (!s)
+		return NULL;
+	for (size_t i = 0; i < s->n; i++)
+		process_done(&s->processes[i]);
+	free(s->processes);
+	free(s);
+	return NULL;
+}
+
+static int add_process(struct sleepers *s, pid_t pid)
+{
+	char path[64];
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->processes[i].pid == pid) {
+			s->processes[i].seen = true;
+			return 0;
+		}
+	(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	DIR *task = opendir(path);
+	if (!task)
+		return errno == EMFILE || errno == ENFILE ? -errno : 0;
+	s->processes = xreallocarray(s->processes, s->n + 1, sizeof(*s->processes));
+	s->processes[s->n++] = (struct process){ .pid = pid, .task = task, .seen = true };
+	int r = list_threads(&s->processes[s->n - 1]);
+	return r < 0 ? r : 1;
+}
+
+int sleepers_set(struct sleepers *s, const pid_t *pids, size_t n)
+{
+	size_t kept = 0;
+	int r = 0, added = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		s->processes[i].seen = false;
+	for (size_t i = 0; r >= 0 && i < n; i++) {
+		r = add_process(s, pids[i]);
+		added += r > 0;
+	}
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->processes[i].seen)
+			s->processes[kept++] = s->processes[i];
+		else
+			process_done(&s->processes[i]);
+	}
+	s->n = kept;
+	s->hot_process = s->hot_thread = 0;
+	return r < 0 ? r : added;
+}
+
+/* ---- one thread ------------------------------------------------------------------------------------------------------------------------ */
+
+/* Length of what was read, 0 where the thread has ended. */
+static size_t read_text(int fd, char buf[TEXT_MAX])
+{
+	ssize_t n = pread(fd, buf, TEXT_MAX - 1, 0);
+
+	buf[n > 0 ? n : 0] = 0;
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* R, S, D, T, t, Z or X: the letter behind the name, which may itself hold anything; 0: not readable. */
+static char state_of(const struct thread *t)
+{
+	char text[TEXT_MAX];
+	const char *paren;
+
+	return read_text(t->stat_fd, text) && (paren = strrchr(text, ')')) && paren[1] ? paren[2] : 0;
+}
+
+static bool is_running(const char *call)
+{
+	return *call == 'r';
+}
+
+/* "202 0x55.. 0x80 ..": number and six arguments. */
+static long parse_call(const char *call, uint64_t args[6])
+{
+	char *at;
+	long nr = strtol(call, &at, 10);
+
+	for (int i = 0; i < 6; i++)
+		args[i] = strtoull(at, &at, 16);
+	return nr;
+}
+
+/* Where the clock of an absolute wait stands beyond CLOCK_MONOTONIC; both have the same offset. */
+static int64_t beyond_monotonic_ns(clockid_t clock)
+{
+	struct timespec t;
+	int64_t before = clock_monotonic_ns();
+
+	if (clock_gettime(clock, &t) < 0)
+		return 0;
+	return t.tv_sec * NS_PER_S + t.tv_nsec - (before + clock_monotonic_ns()) / 2;
+}
+
+static bool read_limit(const struct process *p, const struct timed_wait *w, int64_t *ret_ns)
+{
+	int64_t words[2];
+	const struct iovec to = { words, sizeof(words) }, from = { (void *)w->at, sizeof(words) }; /* NOLINT */
+
+	if (w->unit == WAIT_MILLISECONDS) {
+		*ret_ns = (int64_t)w->at * NS_PER_MS;
+		return true;
+	}
+	if (process_vm_readv(p->pid, &to, 1, &from, 1, 0) != sizeof(words))
+		return false;
+	*ret_ns = timed_wait_ns(w->unit, words);
+	return true;
+}
+
+/* What the call that was just read waits for. false: it is not asleep, or cannot be understood now. */
+static bool understand(const struct sleepers *s, const struct process *p, struct thread *t)
+{
+	uint64_t args[6];
+	long nr = parse_call(t->call, args);
+	struct timed_wait w = timed_wait_decode(nr, args);
+	int64_t ns;
+
+	if (nr < 0 || w.limit == WAIT_AT_GATE)
+		return false;
+	if (t->went_on || w.limit == WAIT_RESTARTED)
+		return t->wait.limit != WAIT_AT_GATE; /* as before, until the same time */
+	t->wait = w;
+	t->until_ns = INT64_MAX;
+	t->late = false;
+	if (w.limit == WAIT_UNLIMITED)
+		return true;
+	if (!read_limit(p, &w, &ns))
+		return false;
+	if (w.limit == WAIT_RELATIVE) {
+		t->until_ns = clock_now(s->clock) + ns;
+	} else {
+		t->until_ns = ns - beyond_monotonic_ns(w.clock) - s->clock->exec_ns;
+		t->late = true; /* the kernel knows nothing of the offset */
+	}
+	return true;
+}
+
+/* A wait that is not the one seen last: its key, its state, its limit. Between two equal keys all of it belongs together. */
+static bool look_anew(const struct sleepers *s, const struct process *p, struct thread *t, const char *key, size_t key_len)
+{
+	char call[TEXT_MAX], again[TEXT_MAX];
+	size_t call_len = read_text(t->syscall_fd, call);
+	bool same_call = call_len && call_len == t->call_len && !memcmp(call, t->call, call_len);
+
+	t->key_len = 0;
+	if (!call_len || is_running(call))
+		return false;
+	char state = state_of(t);
+	t->zombie = state == 'Z' || state == 'X';
+	t->went_on = t->went_on && same_call;
+	memcpy(t->call, call, call_len + 1);
+	t->call_len = call_len;
+	if (!t->zombie && (state != 'S' || !understand(s, p, t)))
+		return false;
+	if (read_text(t->schedstat_fd, again) != key_len || memcmp(again, key, key_len) != 0)
+		return false;
+	memcpy(t->key, key, key_len + 1);
+	t->key_len = key_len;
+	t->went_on = false;
+	return true;
+}
+
+/* First reading. */
+static bool begin_look(const struct sleepers *s, const struct process *p, struct thread *t, bool *ret_ended)
+{
+	char key[TEXT_MAX];
+	size_t n = read_text(t->schedstat_fd, key);
+
+	*ret_ended = n == 0;
+	if (n && n == t->key_len && !memcmp(key, t->key, n))
+		return true;
+	return n && look_anew(s, p, t, key, n);
+}
+
+/* Second reading: off the CPU in the same call, and it has not run since the first. */
+static bool end_look(struct thread *t)
+{
+	char text[TEXT_MAX];
+	size_t n;
+
+	if (t->zombie)
+		return true;
+	n = read_text(t->syscall_fd, text);
+	if (n != t->call_len || memcmp(text, t->call, n) != 0)
+		return false;
+	n = read_text(t->schedstat_fd, text);
+	return n == t->key_len && !memcmp(text, t->key, n);
+}
+
+/* ---- all of them ----------------------------------------------------------------------------------------------------------------------- */
+
+/* Who was awake a moment ago mostly still is. */
+static bool hot_one_runs(const struct sleepers *s)
+{
+	char text[TEXT_MAX];
+
+	if (s->hot_process >= s->n || s->hot_thread >= s->processes[s->hot_process].n)
+		return false;
+	return read_text(s->processes[s->hot_process].threads[s->hot_thread].syscall_fd, text) && is_running(text);
+}
+
+static void drop_process(struct sleepers *s, size_t i)
+{
+	process_done(&s->processes[i]);
+	s->processes[i] = s->processes[--s->n];
+}
+
+static bool first_pass(struct sleepers *s, bool thorough)
+{
+	bool asleep = true;
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct process *p = &s->processes[i];
+		size_t there = count_threads(p);
+
+		if (there == 0) {
+			drop_process(s, i--);
+			asleep = false;
+			continue;
+		}
+		if (there != p->n && (s->error = list_threads(p)) < 0)
+			return false;
+		for (size_t k = 0; k < p->n; k++) {
+			bool ended;
+
+			if (begin_look(s, p, &p->threads[k], &ended))
+				continue;
+			asleep = false;
+			s->hot_process = i;
+			s->hot_thread = k;
+			if (ended)
+				drop_thread(p, k--);
+			if (!thorough)
+				return false;
+		}
+	}
+	return asleep;
+}
+
+static bool second_pass(struct sleepers *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct process *p = &s->processes[i];
+
+		/* Nobody was made meanwhile: who could have, has been seen asleep before this count and is after it. */
+		if (count_threads(p) != p->n)
+			return false;
+		for (size_t k = 0; k < p->n; k++)
+			if (!end_look(&p->threads[k])) {
+				s->hot_process = i;
+				s->hot_thread = k;
+				return false;
+			}
+	}
+	return true;
+}
+
+enum look sleepers_look(struct sleepers *s, bool thorough, int64_t *ret_next_ns)
+{
+	*ret_next_ns = INT64_MAX;
+	if (!thorough && hot_one_runs(s))
+		return LOOK_AWAKE;
+
+	bool asleep = first_pass(s, thorough);
+
+	if (s->error < 0)
+		return LOOK_FAILED;
+	if (s->n == 0)
+		return LOOK_GONE;
+	if (!asleep || !second_pass(s))
+		return LOOK_AWAKE;
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = 0; k < s->processes[i].n; k++)
+			if (!s->processes[i].threads[k].zombie && s->processes[i].threads[k].until_ns < *ret_next_ns)
+				*ret_next_ns = s->processes[i].threads[k].until_ns;
+	return LOOK_ASLEEP;
+}
+
+static bool has_limit(const struct thread *t)
+{
+	return t->key_len && !t->zombie && t->until_ns != INT64_MAX;
+}
+
+void sleepers_jumped(struct sleepers *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = 0; k < s->processes[i].n; k++)
+			if (has_limit(&s->processes[i].threads[k]))
+				s->processes[i].threads[k].late = true;
+}
+
+int64_t sleepers_next_late(const struct sleepers *s)
+{
+	int64_t next = INT64_MAX;
+
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = 0; k < s->processes[i].n; k++) {
+			const struct thread *t = &s->processes[i].threads[k];
+
+			if (has_limit(t) && t->late && t->until_ns < next)
+				next = t->until_ns;
+		}
+	return next;
+}
+
+int sleepers_wake(struct sleepers *s, int64_t now_ns, uint64_t *wakes, pid_t *ret_tid)
+{
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = 0; k < s->processes[i].n; k++) {
+			struct process *p = &s->processes[i];
+			struct thread *t = &p->threads[k];
+
+			if (!has_limit(t) || !t->late || t->until_ns > now_ns)
+				continue;
+			int r = wake_thread(p->pid, t->tid, t->schedstat_fd, t->key, &t->wait);
+
+			if (r < 0 && r != -ESRCH) {
+				*ret_tid = t->tid;
+				return r;
+			}
+			t->went_on = r == WAKE_DISTURBED;
+			*wakes += r == WAKE_DONE;
+			t->key_len = 0; /* whatever it does now is to be looked at anew */
+			s->hot_process = i;
+			s->hot_thread = k;
+		}
+	return 0;
+}

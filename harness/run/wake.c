@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/wake.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/units.h"
+#include "run/clock.h"
+
+#define STOP_MAX_NS (2 * NS_PER_S)
+#define YIELDS 50
+
+/* What the kernel leaves in the result register of a call that it would start again (include/linux/errno.h); EINTR for the
+ * calls that are never started again. */
+#define ERESTARTSYS 512
+#define ERESTARTNOINTR 513
+#define ERESTARTNOHAND 514
+#define ERESTART_RESTARTBLOCK 516
+
+#if defined(__x86_64__)
+
+/* Its stop, as waitid's si_status. Only stops are taken: how a process ended is for its parent to learn. */
+static int wait_for_stop(pid_t tid, bool leader, int *ret_status)
+{
+	const struct timespec pause = { 0, 20000 };
+	int64_t end = clock_monotonic_ns() + STOP_MAX_NS;
+
+	for (int i = 0; clock_monotonic_ns() < end; i++) {
+		siginfo_t si = { 0 };
+
+		if (waitid(P_PID, (id_t)tid, &si, WSTOPPED | WNOHANG | __WALL | (leader ? 0 : WEXITED)) < 0)
+			return -ESRCH;
+		if (si.si_pid == tid) {
+			*ret_status = si.si_status;
+			return si.si_code == CLD_TRAPPED || si.si_code == CLD_STOPPED ? 0 : -ESRCH;
+		}
+		if (i < YIELDS)
+			(void)sched_yield();
+		else
+			(void)nanosleep(&pause, NULL);
+	}
+	return -ETIMEDOUT;
+}
+
+static bool is_interrupted(int64_t rax)
+{
+	return rax == -ERESTARTSYS || rax == -ERESTARTNOINTR || rax == -ERESTARTNOHAND || rax == -ERESTART_RESTARTBLOCK || rax == -EINTR;
+}
+
+/* How often it has been on a CPU: the third number. */
+static unsigned long times_run(const char *schedstat)
+{
+	char *at;
+
+	(void)strtoull(schedstat, &at, 10);
+	(void)strtoull(at, &at, 10);
+	return strtoul(at, NULL, 10);
+}
+
+/* It was asleep in the wait of `key` when it was interrupted: it has been on a CPU once since, to stop. */
+static bool is_same_wait(int schedstat_fd, const char *key)
+{
+	char now[160];
+	ssize_t n = pread(schedstat_fd, now, sizeof(now) - 1, 0);
+
+	if (n <= 0)
+		return false;
+	now[n] = 0;
+	return times_run(now) - times_run(key) <= 1;
+}
+
+/* select() with nothing ready leaves its sets empty. */
+static void empty_sets(pid_t pid, const struct timed_wait *w)
+{
+	static const char zeros[8192];
+
+	for (int i = 0; i < 3 && w->set_bytes && w->set_bytes <= sizeof(zeros); i++) {
+		const struct iovec from = { (void *)zeros, w->set_bytes }, to = { (void *)w->sets[i], w->set_bytes }; /* NOLINT */
+
+		if (w->sets[i])
+			(void)process_vm_writev(pid, &from, 1, &to, 1, 0);
+	}
+}
+
+static int end_call(pid_t pid, pid_t tid, bool same, const struct timed_wait *wait)
+{
+	struct user_regs_struct r;
+
+	if (ptrace(PTRACE_GETREGS, tid, 0, &r) < 0)
+		return -errno;
+	if ((int64_t)r.orig_rax < 0 || !is_interrupted((int64_t)r.rax))
+		return WAKE_ELSEWHERE;
+	if (same) {
+		empty_sets(pid, wait);
+		r.rax = (uint64_t)wait->result;
+		r.orig_rax = (uint64_t)-1; /* the kernel is not to start it again */
+	} else if ((int64_t)r.rax == -EINTR) {
+		r.rax = r.orig_rax; /* this one it would not start again: we do */
+		r.rip -= 2;
+		r.orig_rax = (uint64_t)-1;
+	} else {
+		return WAKE_DISTURBED;
+	}
+	if (ptrace(PTRACE_SETREGS, tid, 0, &r) < 0)
+		return -errno;
+	return same ? WAKE_DONE : WAKE_DISTURBED;
+}
+
+int wake_thread(pid_t pid, pid_t tid, int schedstat_fd, const char *key, const struct timed_wait *wait)
+{
+	int status = 0;
+
+	if (ptrace(PTRACE_SEIZE, tid, 0, 0) < 0)
+		return -errno;
+	int r = ptrace(PTRACE_INTERRUPT, tid, 0, 0) < 0 ? -errno : wait_for_stop(tid, pid == tid, &status);
+	if (r < 0)
+		return r;
+	bool ours = status >> 8 == PTRACE_EVENT_STOP;
+	r = ours ? end_call(pid, tid, is_same_wait(schedstat_fd, key), wait) : WAKE_ELSEWHERE;
+	/* A signal of its own that came first is delivered. */
+	(void)ptrace(PTRACE_DETACH, tid, 0, ours ? 0 : status & 0xff);
+	return r;
+}
+
+#else
+
+int wake_thread(pid_t pid, pid_t tid, int schedstat_fd, const char *key, const struct timed_wait *wait)
+{
+	(void)pid;
+	(void)tid;
+	(void)schedstat_fd;
+	(void)key;
+	(void)wait;
+	return -ENOSYS;
+}
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * wake.h - ends a thread's timed wait now, as its own timeout would: the system call returns what it returns when time is up.
+ *
+ * By a ptrace stop of that one thread, which ends at once: 25 us. No signal is sent, so it is the same for a Go runtime and for C,
+ * whatever it does with signals. For the thread that has no other business with the target's ptrace stops; blocks 2 s at most.
+ */
+#pragma once
+#include <sys/types.h>
+
+#include "run/timed_wait.h"
+
+enum wake_result {
+	WAKE_DONE,      /* its call has returned its timeout */
+	WAKE_ELSEWHERE, /* it woke by itself */
+	WAKE_DISTURBED, /* it cannot be told whether it is the same wait: it sleeps on, as before */
+};
+
+/* key: the schedstat of that wait, schedstat_fd: to read it again. -ESRCH: it has ended; -EPERM: it may not be traced;
+ * -ETIMEDOUT: it did not stop. */
+int wake_thread(pid_t pid, pid_t tid, int schedstat_fd, const char *key, const struct timed_wait *wait);
