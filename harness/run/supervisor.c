@@ -3,258 +3,29 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/strv.h"
 #include "base/units.h"
 #include "record/record.h"
 #include "run/cgroup.h"
-#include "run/classify.h"
-#include "run/clock.h"
-#include "run/load.h"
 #include "run/owner.h"
-#include "run/spawn.h"
-#include "run/target_files.h"
+#include "run/supervisor_parts.h"
 
-#define DRAIN_NS (50 * NS_PER_MS)
-#define FLUSH_NS NS_PER_S
 #define GRACE_NS (2 * NS_PER_S)   /* between SIGTERM and SIGKILL */
 #define EMPTY_STEP_NS (2 * NS_PER_MS)
 #define EMPTY_MAX_NS (20 * NS_PER_S) /* then the group is left for the next start's sweep */
 #define YOUNG_NS (300 * NS_PER_MS)
 #define BUSY_SHARE 0.2
-#define MARKS_MAX 10000
-#define READY_NS (10 * NS_PER_MS)   /* between two looks whether the target is ready for its load */
 #define WATCHDOG_NS (30 * NS_PER_S) /* the target's time is never slower than real time: beyond that its clock has failed */
 
-enum state { RUNNING, STOPPING, EMPTYING, DONE };
-
-struct output {
-	int fd;
-	int stream;
-	sd_event_source *source;
-};
-
-struct run {
-	const struct run_room *room; /* borrowed */
-	struct record *record;       /* borrowed */
-	run_done_fn *done;
-	void *done_arg;
-
-	enum state state;
-	enum stop_reason stop;
-	bool killed;
-	bool lost_status; /* somebody else reaped the child */
-	struct memcg *memcg;  /* owned; NULL: none */
-	char *tag;            /* owned: what OWNER_VARIABLE says in the target */
-	struct child child;   /* pidfd owned; pid 0 once reaped */
-	struct target_files files;
-	struct clock clock;
-	struct sampler_slot *slot; /* owned; NULL once sampling has ended */
-	int mark_fd;
-	struct output out, log, load_out;
-	struct last_words words;
-	struct load_process load;
-	int64_t end_at_ns; /* target's time at which observation ends */
-	int64_t probe_every_ns, next_probe_ns, next_flush_ns; /* the flush: CLOCK_MONOTONIC */
-	bool planned_end; /* that is the end of observation, not a timeout */
-	bool ends_with_load;
-	bool clock_strict, clock_failed;
-	uint64_t limit_bytes;
-	uint64_t last_rss_bytes;
-	struct run_result result;
-	char *load_failure; /* owned; NULL: it did not fail */
-	sd_event_source *exited, *drain, *alarm, *load_exited, *deadline, *step;
-};
-
-/* ---- what the sampler brings ------------------------------------------------------------------------------------------------------ */
-
-static void on_sample(void *arg, const struct sample *s)
-{
-	struct run *r = arg;
-
-	r->last_rss_bytes = s->rss_bytes;
-	record_sample(r->record, s);
-}
-
-static void note_high_water(struct run *r, const struct probe *p)
-{
-	if (p->hwm_bytes != MISSING && (r->result.end.hwm_bytes == MISSING || p->hwm_bytes > r->result.end.hwm_bytes))
-		r->result.end.hwm_bytes = p->hwm_bytes;
-}
-
-static void on_probe(void *arg, const struct probe *p)
-{
-	struct run *r = arg;
-
-	note_high_water(r, p);
-	record_probe(r->record, p);
-}
-
-static void keep_mark(struct run *r, const struct mark *m)
-{
-	if (r->result.n_marks == MARKS_MAX) {
-		r->result.lost_marks++;
-		return;
-	}
-	r->result.marks = xreallocarray(r->result.marks, r->result.n_marks + 1, sizeof(*m));
-	r->result.marks[r->result.n_marks++] = *m;
-	record_mark(r->record, m);
-}
-
-static void on_mark(void *arg, const struct mark *m)
-{
-	struct run *r = arg;
-
-	keep_mark(r, m);
-	load_note_mark(&r->load, m->name);
-	r->next_probe_ns = 0; /* a look at what the phase before it left */
-}
-
-static void mark_by_supervisor(struct run *r, const char *name, int64_t t_ns)
-{
-	struct mark m = { .t_ns = t_ns, .by = 's' };
-
-	memcpy(m.name, name, strlen(name));
-	keep_mark(r, &m);
-}
-
-static void drain(struct run *r)
-{
-	const struct sampler_sink sink = { on_sample, on_probe, on_mark, r };
-
-	if (r->slot)
-		sampler_drain(r->slot, &sink);
-}
-
-static void slow_probe(struct run *r)
-{
-	struct probe p;
-
-	target_read_fast(&r->files, &p);
-	p.t_ns = clock_now(&r->clock);
-	note_high_water(r, &p);
-	if (p.threads != MISSING && target_read_slow(&r->files, &p))
-		record_probe(r->record, &p);
-}
-
-/* Slow probes hold the target's mmap lock: only while it idles, or once after a mark. (Where a virtual clock lets the supervisor
- * come to its time, all mostly sleep.) */
-static void slow_probe_if_due(struct run *r, int64_t now)
-{
-	bool marked = r->next_probe_ns == 0;
-
-	if (!marked && (now < r->next_probe_ns || (r->clock.kind == CLOCK_KIND_REAL && run_is_busy(r))))
-		return;
-	slow_probe(r);
-	r->next_probe_ns = now + r->probe_every_ns;
-}
-
-/* A virtual clock does not jump while a mark is not drained, nor until the alarm has been set anew: so what has to happen
- * at a mark happens there, in on_alarm(). */
-static bool clock_waits_for_marks(struct run *r)
-{
-	if (r->clock.kind == CLOCK_KIND_REAL || !r->slot || !sampler_has_marks(r->slot))
-		return false;
-	clock_set_alarm(&r->clock, 0);
-	return true;
-}
-
-static int on_drain(sd_event_source *source, uint64_t usec, void *arg)
-{
-	struct run *r = arg;
-	int64_t now = clock_monotonic_ns();
-
-	(void)usec;
-	if (!clock_waits_for_marks(r))
-		drain(r);
-	if (r->state == RUNNING) {
-		struct probe p;
-
-		/* At a low rate the sampler's own looks are too far apart to catch the last high-water mark before an exit. */
-		target_read_fast(&r->files, &p);
-		note_high_water(r, &p);
-		if (r->clock.kind == CLOCK_KIND_REAL)
-			slow_probe_if_due(r, clock_now(&r->clock));
-	}
-	if (now >= r->next_flush_ns) {
-		record_flush(r->record);
-		r->next_flush_ns = now + FLUSH_NS;
-	}
-	(void)sd_event_source_set_time(source, (uint64_t)(now + DRAIN_NS) / 1000);
-	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-}
-
-static void take_output(struct run *r, const struct output *o, const char *data, size_t len)
-{
-	record_output(r->record, o->stream, data, len);
-	if (o == &r->log)
-		last_words_add(&r->words, data, len);
-}
-
-static int on_output(sd_event_source *source, int fd, uint32_t events, void *arg)
-{
-	struct run *r = arg;
-	struct output *o = fd == r->out.fd ? &r->out : fd == r->log.fd ? &r->log : &r->load_out;
-	char block[65536];
-	ssize_t n = read(fd, block, sizeof(block));
-
-	(void)events;
-	if (n > 0) {
-		take_output(r, o, block, (size_t)n);
-		return 0;
-	}
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	return sd_event_source_set_enabled(source, SD_EVENT_OFF);
-}
-
 /* ---- the end -------------------------------------------------------------------------------------------------------------------------- */
-
-static void finish_output(struct run *r, struct output *o)
-{
-	char block[65536];
-	ssize_t n;
-
-	o->source = sd_event_source_unref(o->source);
-	/* Bounded: a process that escaped the group could write for ever. */
-	for (int i = 0; i < 1024 && o->fd >= 0 && (n = read(o->fd, block, sizeof(block))) > 0; i++)
-		take_output(r, o, block, (size_t)n);
-	if (o->fd >= 0)
-		(void)close(o->fd);
-	o->fd = -1;
-}
-
-/* The last readings while the target is still there, then no tick touches it any more. */
-static void end_observation(struct run *r)
-{
-	struct target_faults faults;
-
-	if (!r->slot)
-		return;
-	clock_stop(&r->clock);
-	drain(r);
-	if (r->state == RUNNING)
-		slow_probe(r);
-	/* Of the process alone, whether it was ended or exited: a zombie still has them. */
-	if (target_read_faults(&r->files, &faults)) {
-		r->result.end.minor_faults = faults.minor;
-		r->result.end.major_faults = faults.major;
-	}
-	r->result.end.cpu_ns = target_read_cpu_ns(&r->files);
-	r->result.end_ns = clock_now(&r->clock);
-	clock_report(&r->clock, &r->result.clock);
-	sampler_stop(r->slot, &r->result.sampling);
-	drain(r);
-	r->result.lost_marks += r->result.sampling.lost_marks;
-	sampler_release(r->slot);
-	r->slot = NULL;
-}
 
 /* Everything that belongs to the run. Returns how many processes there still were. */
 static int kill_all(struct run *r)
@@ -285,103 +56,15 @@ static void add_timer(struct run *r, sd_event_source **source, int64_t at_ns, sd
 		abort(); /* only without memory */
 }
 
-static void stop(struct run *r, enum stop_reason reason)
+void run_stop(struct run *r, enum stop_reason reason)
 {
 	if (r->state != RUNNING)
 		return;
-	end_observation(r);
+	run_end_observation(r);
 	r->stop = reason;
 	r->state = STOPPING;
 	(void)kill(r->child.pid, SIGTERM);
 	add_timer(r, &r->deadline, clock_monotonic_ns() + GRACE_NS, on_grace_over);
-}
-
-/* ---- the alarm: what the supervisor itself does at a time of the target ------------------------------------------------------------ */
-
-static void set_alarm(struct run *r, int64_t now)
-{
-	int64_t at = r->end_at_ns;
-
-	if (r->clock.kind == CLOCK_KIND_VIRTUAL && r->next_probe_ns < at)
-		at = r->next_probe_ns;
-	if (r->load.state == LOAD_AWAITED && now + READY_NS < at)
-		at = now + READY_NS;
-	clock_set_alarm(&r->clock, at);
-}
-
-static int on_load_exited(sd_event_source *source, int fd, uint32_t events, void *arg);
-
-static void begin_load(struct run *r)
-{
-	struct err cleanup_err err = ERR_INIT;
-
-	if (load_begin(&r->load, &r->clock, &r->room->nofile, &err) < 0) {
-		r->load_failure = xstrdup(err_text(&err));
-		stop(r, STOP_PLANNED);
-		return;
-	}
-	mark_by_supervisor(r, "load", r->load.report.begin_ns);
-	r->load_out.fd = r->load.output_fd;
-	r->load.output_fd = -1;
-	if (sd_event_add_io(r->room->event, &r->load_exited, r->load.child.pidfd, EPOLLIN, on_load_exited, r) < 0 ||
-	    sd_event_add_io(r->room->event, &r->load_out.source, r->load_out.fd, EPOLLIN, on_output, r) < 0)
-		abort(); /* only without memory */
-}
-
-static void end_load(struct run *r)
-{
-	int64_t now = clock_now(&r->clock);
-
-	r->load_exited = sd_event_source_unref(r->load_exited);
-	load_end(&r->load, now);
-	mark_by_supervisor(r, "after-load", now);
-	if (r->load.report.exit_code < 0)
-		r->load_failure = strf("its load died by signal %d", r->load.report.signal);
-	else if (r->load.report.exit_code > 0)
-		r->load_failure = strf("its load exited with code %d: its last words are in load-output", r->load.report.exit_code);
-	if (r->ends_with_load)
-		stop(r, STOP_PLANNED);
-}
-
-static int on_load_exited(sd_event_source *source, int fd, uint32_t events, void *arg)
-{
-	struct run *r = arg;
-
-	(void)fd;
-	(void)events;
-	(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
-	if (r->state == RUNNING)
-		clock_set_alarm(&r->clock, 0); /* on_alarm() sees it */
-	return 0;
-}
-
-static int on_alarm(sd_event_source *source, int fd, uint32_t events, void *arg)
-{
-	struct run *r = arg;
-	int64_t now;
-
-	(void)source;
-	(void)fd;
-	(void)events;
-	clock_take_alarm(&r->clock);
-	if (r->state != RUNNING)
-		return 0;
-	drain(r);
-	if (load_has_ended(&r->load))
-		end_load(r);
-	else if (load_may_begin(&r->load, r->child.pid))
-		begin_load(r);
-	if (r->state != RUNNING)
-		return 0;
-	now = clock_now(&r->clock);
-	if (now >= r->end_at_ns) {
-		stop(r, r->planned_end ? STOP_PLANNED : STOP_TIMEOUT);
-		return 0;
-	}
-	if (r->clock.kind == CLOCK_KIND_VIRTUAL)
-		slow_probe_if_due(r, now);
-	set_alarm(r, now);
-	return 0;
 }
 
 static int on_watchdog(sd_event_source *source, uint64_t usec, void *arg)
@@ -391,35 +74,8 @@ static int on_watchdog(sd_event_source *source, uint64_t usec, void *arg)
 	(void)source;
 	(void)usec;
 	r->clock_failed = true;
-	stop(r, STOP_TIMEOUT);
+	run_stop(r, STOP_TIMEOUT);
 	return 0;
-}
-
-/* For the clock's thread. */
-static size_t on_clock_asks_processes(void *arg, pid_t *ret, size_t max)
-{
-	struct run *r = arg;
-	size_t n = r->memcg ? memcg_pids(r->memcg, ret, max) : 0;
-
-	if (!r->memcg || r->load.state == LOAD_RUNNING)
-		n += owner_pids_of_run(r->tag, ret + n, max - n);
-	return n;
-}
-
-static bool on_clock_holds(void *arg)
-{
-	struct run *r = arg;
-	struct pollfd target = { .fd = r->child.pidfd, .events = POLLIN };
-	bool marks = sampler_hold(r->slot);
-
-	return marks || load_has_ended(&r->load) || poll(&target, 1, 0) == 1;
-}
-
-static void on_clock_lets_go(void *arg)
-{
-	struct run *r = arg;
-
-	sampler_let_go(r->slot);
 }
 
 /* ---- the verdict ----------------------------------------------------------------------------------------------------------------------- */
@@ -492,9 +148,9 @@ static int on_empty_step(sd_event_source *source, uint64_t usec, void *arg)
 			return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 		}
 	}
-	finish_output(r, &r->out);
-	finish_output(r, &r->log);
-	finish_output(r, &r->load_out);
+	run_finish_output(r, &r->out);
+	run_finish_output(r, &r->log);
+	run_finish_output(r, &r->load_out);
 	give_verdict(r);
 	r->state = DONE;
 	r->done(r, &r->result, r->done_arg);
@@ -510,9 +166,9 @@ static int on_exited(sd_event_source *source, int fd, uint32_t events, void *arg
 	(void)fd;
 	(void)events;
 	(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
-	end_observation(r);
+	run_end_observation(r);
 	if (load_has_ended(&r->load))
-		end_load(r);
+		run_end_load(r);
 	load_end(&r->load, r->result.end_ns);
 	r->load_exited = sd_event_source_unref(r->load_exited);
 	while ((reaped = waitpid(r->child.pid, &status, 0)) < 0 && errno == EINTR)
@@ -531,7 +187,7 @@ static int on_exited(sd_event_source *source, int fd, uint32_t events, void *arg
 
 void run_interrupt(struct run *r)
 {
-	stop(r, STOP_INTERRUPTED);
+	run_stop(r, STOP_INTERRUPTED);
 }
 
 /* ---- the beginning ------------------------------------------------------------------------------------------------------------------ */
@@ -586,14 +242,14 @@ static int watch(struct run *r, const struct run_request *q, struct err *err)
 	int e = sd_event_add_io(event, &r->exited, r->child.pidfd, EPOLLIN, on_exited, r);
 
 	if (e >= 0)
-		e = sd_event_add_io(event, &r->out.source, r->out.fd, EPOLLIN, on_output, r);
+		e = sd_event_add_io(event, &r->out.source, r->out.fd, EPOLLIN, run_on_output, r);
 	if (e >= 0)
-		e = sd_event_add_io(event, &r->log.source, r->log.fd, EPOLLIN, on_output, r);
+		e = sd_event_add_io(event, &r->log.source, r->log.fd, EPOLLIN, run_on_output, r);
 	if (e >= 0)
-		e = sd_event_add_io(event, &r->alarm, r->clock.alarm_fd, EPOLLIN, on_alarm, r);
+		e = sd_event_add_io(event, &r->alarm, r->clock.alarm_fd, EPOLLIN, run_on_alarm, r);
 	if (e < 0)
 		return err_set(err, -e, "cannot watch the run");
-	add_timer(r, &r->drain, clock_monotonic_ns() + DRAIN_NS, on_drain);
+	add_timer(r, &r->drain, clock_monotonic_ns() + DRAIN_NS, run_on_drain);
 	r->planned_end = q->for_ns > 0;
 	r->end_at_ns = q->for_ns ? q->for_ns : q->timeout_ns;
 	r->ends_with_load = q->load && !q->for_ns;
@@ -602,7 +258,7 @@ static int watch(struct run *r, const struct run_request *q, struct err *err)
 	if (q->load)
 		clock_set_alarm(&r->clock, 0);
 	else
-		set_alarm(r, 0);
+		run_set_alarm(r, 0);
 	return 0;
 }
 
@@ -618,7 +274,7 @@ static int64_t probe_interval(const struct run_request *q)
 int run_start(const struct run_room *room, const struct run_request *q, run_done_fn *done, void *arg, struct run **ret, struct err *err)
 {
 	struct run *r = xcalloc(1, sizeof(*r));
-	const struct clock_hooks hooks = { on_clock_asks_processes, on_clock_holds, on_clock_lets_go, r };
+	const struct clock_hooks hooks = run_clock_hooks(r);
 
 	r->room = room;
 	r->record = q->record;
@@ -690,7 +346,7 @@ struct run *run_free(struct run *r)
 	if (!r)
 		return NULL;
 	if (r->slot)
-		end_observation(r);
+		run_end_observation(r);
 	clock_close(&r->clock);
 	load_done(&r->load);
 	if (r->child.pid) {

@@ -133,6 +133,29 @@ def measure_start(b):
     b.goal("the same, a Go program", statistics.median(took[1:]), "s", 0.3)
 
 
+def measure_clock(b):
+    """The virtual clock: a look, a wake-up, and the idle experiment of every release that is here."""
+    print("The virtual clock")
+    b.goal("a look whether 20 sleeping threads sleep", b.meter("look")["look_us"], "us", 40)
+    b.goal("ending a sleeper's wait, until it sleeps again", b.meter("wake")["wake_us"], "us")
+    out = b.work / "idle"
+    argv = [b.build / "memtide", "--quiet", "run", "allocate", "--set", "godebug=default", "--repeat", "1", "--out", out, "--no-plot"]
+    environment = {**os.environ, "MEMTIDE_HOME": str(ROOT)}
+    subprocess.run([*argv, "--for", "1s"], capture_output=True, env=environment)  # builds
+    shutil.rmtree(out, ignore_errors=True)
+    begun = time.monotonic()
+    done = subprocess.run(argv, capture_output=True, text=True, env=environment)
+    took = time.monotonic() - begun
+    runs = [json.loads(p.read_text()) for p in out.glob("*/*/*/run.json")]
+    runs = [r for r in runs if r["outcome"] == "ok"]
+    if not runs:
+        print(f"  not measured, the idle experiment: {done.stderr.strip()}")
+        return
+    b.goal(f"idle for 650 s with {len(runs)} releases, the whole command", took, "s", 8)
+    faster = statistics.median(r["target_s"] / r["wall_s"] for r in runs)
+    b.goal("faster than real time, the median run", faster, "times", 500, at_least=True)
+
+
 def measure_campaign(b, campaign):
     """An idle campaign of long runs: what it takes on disk, and how long table and figures take."""
     print(f"A recorded campaign: {campaign}")
@@ -269,6 +292,7 @@ def main():
         measure_observer(b)
         measure_accuracy(b)
         measure_start(b)
+        measure_clock(b)
         if args.campaign:
             measure_campaign(b, args.campaign.resolve())
         measure_peers(b)

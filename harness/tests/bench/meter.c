@@ -3,6 +3,8 @@
  * meter WHAT ... - measures the real sampler, and prints what it found as lines of `name value`. `make bench` drives it.
  *   cost                    of reading one sample, caches hot
  *   rate HZ TARGETS SECONDS lateness, missed ticks and CPU with so many sleeping targets of 20 MiB, each in a group of its own
+ *   look                    of a look whether 20 sleeping threads sleep, as the virtual clock takes it
+ *   wake                    of ending a sleeper's wait, until it sleeps again
  *   slow HZ PAIRS           how much CPU time a page fault costs a target with and without sampling, phase by phase in turn
  * As a target of memtide itself:
  *   burst MIB MS            100 ms of baseline, mark `load`, touches MIB, gives it back at once, lives on for MS
@@ -11,6 +13,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +29,7 @@
 #include "base/units.h"
 #include "run/cgroup.h"
 #include "run/sampler.h"
+#include "run/sleepers.h"
 #include "run/spawn.h"
 #include "run/target_files.h"
 
@@ -338,6 +343,67 @@ static int measure_slow(unsigned hz, size_t pairs)
 	return close(fd);
 }
 
+#define SLEEPERS 20
+#define LOOKS 1000
+
+static void *sleep_on(void *arg)
+{
+	for (;;)
+		wait_ms(1000000);
+	return arg;
+}
+
+static pid_t start_sleepers(void)
+{
+	pid_t pid = fork();
+
+	for (int i = 1; pid == 0 && i < SLEEPERS; i++) {
+		pthread_t t;
+
+		(void)pthread_create(&t, NULL, sleep_on, NULL);
+	}
+	if (pid == 0)
+		(void)sleep_on(NULL);
+	wait_ms(100);
+	return pid;
+}
+
+/* The median of batches, so that a batch during which the machine did something else does not count. */
+static int measure_looks(bool wake)
+{
+	struct clock clock = { .exec_ns = clock_monotonic_ns() };
+	struct sleepers *s = sleepers_new(&clock);
+	pid_t pid = start_sleepers(), tid;
+	double us[BATCHES];
+	uint64_t wakes = 0;
+	int64_t next;
+
+	(void)sleepers_set(s, &pid, 1);
+	for (int b = 0; b < BATCHES; b++) {
+		int64_t from = clock_monotonic_ns();
+
+		if (wake) {
+			while (sleepers_look(s, false, &next) != LOOK_ASLEEP)
+				;
+			sleepers_jumped(s);
+			wakes = 0;
+			from = clock_monotonic_ns();
+			(void)sleepers_wake(s, INT64_MAX - 1, &wakes, &tid);
+		} else {
+			for (int i = 0; i < LOOKS; i++)
+				if (sleepers_look(s, false, &next) != LOOK_ASLEEP)
+					i--;
+			wakes = LOOKS;
+		}
+		us[b] = (double)(clock_monotonic_ns() - from) / 1e3 / (double)(wakes ? wakes : 1);
+	}
+	printf("%s_us %.2f\n", wake ? "wake" : "look", median(us, BATCHES));
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+	(void)sleepers_free(s);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -351,10 +417,12 @@ int main(int argc, char **argv)
 		return burst(strtoul(argv[2], NULL, 10) * MIB, atol(argv[3]));
 	if (!strcmp(what, "cost"))
 		return measure_cost();
+	if (!strcmp(what, "look") || !strcmp(what, "wake"))
+		return measure_looks(!strcmp(what, "wake"));
 	if (!strcmp(what, "rate") && argc == 5 && atoi(argv[3]) >= 1 && atoi(argv[3]) <= TARGETS_MAX)
 		return measure_rate((unsigned)atoi(argv[2]), atoi(argv[3]), atof(argv[4]));
 	if (!strcmp(what, "slow") && argc == 4 && atoi(argv[3]) >= 2)
 		return measure_slow((unsigned)atoi(argv[2]), (size_t)atoi(argv[3]));
-	fprintf(stderr, "meter: cost | rate HZ TARGETS SECONDS | slow HZ PAIRS | burst MIB MS\n");
+	fprintf(stderr, "meter: cost | look | wake | rate HZ TARGETS SECONDS | slow HZ PAIRS | burst MIB MS\n");
 	return 2;
 }

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/units.h"
+#include "record/record.h"
+#include "run/supervisor_parts.h"
+
+#define MARKS_MAX 10000
+
+static void on_sample(void *arg, const struct sample *s)
+{
+	struct run *r = arg;
+
+	r->last_rss_bytes = s->rss_bytes;
+	record_sample(r->record, s);
+}
+
+static void note_high_water(struct run *r, const struct probe *p)
+{
+	if (p->hwm_bytes != MISSING && (r->result.end.hwm_bytes == MISSING || p->hwm_bytes > r->result.end.hwm_bytes))
+		r->result.end.hwm_bytes = p->hwm_bytes;
+}
+
+static void on_probe(void *arg, const struct probe *p)
+{
+	struct run *r = arg;
+
+	note_high_water(r, p);
+	record_probe(r->record, p);
+}
+
+static void keep_mark(struct run *r, const struct mark *m)
+{
+	if (r->result.n_marks == MARKS_MAX) {
+		r->result.lost_marks++;
+		return;
+	}
+	r->result.marks = xreallocarray(r->result.marks, r->result.n_marks + 1, sizeof(*m));
+	r->result.marks[r->result.n_marks++] = *m;
+	record_mark(r->record, m);
+}
+
+static void on_mark(void *arg, const struct mark *m)
+{
+	struct run *r = arg;
+
+	keep_mark(r, m);
+	load_note_mark(&r->load, m->name);
+	r->next_probe_ns = 0; /* a look at what the phase before it left */
+}
+
+void run_mark(struct run *r, const char *name, int64_t t_ns)
+{
+	struct mark m = { .t_ns = t_ns, .by = 's' };
+
+	memcpy(m.name, name, strlen(name));
+	keep_mark(r, &m);
+}
+
+void run_drain(struct run *r)
+{
+	const struct sampler_sink sink = { on_sample, on_probe, on_mark, r };
+
+	if (r->slot)
+		sampler_drain(r->slot, &sink);
+}
+
+static void slow_probe(struct run *r)
+{
+	struct probe p;
+
+	target_read_fast(&r->files, &p);
+	p.t_ns = clock_now(&r->clock);
+	note_high_water(r, &p);
+	if (p.threads != MISSING && target_read_slow(&r->files, &p))
+		record_probe(r->record, &p);
+}
+
+/* Slow probes hold the target's mmap lock: only while it idles, or once after a mark. (Where a virtual clock lets the supervisor
+ * come to its time, all mostly sleep.) */
+void run_slow_probe_if_due(struct run *r, int64_t now)
+{
+	bool marked = r->next_probe_ns == 0;
+
+	if (!marked && (now < r->next_probe_ns || (r->clock.kind == CLOCK_KIND_REAL && run_is_busy(r))))
+		return;
+	slow_probe(r);
+	r->next_probe_ns = now + r->probe_every_ns;
+}
+
+/* A virtual clock does not jump while a mark is not drained, nor until the alarm has been set anew: so what has to happen
+ * at a mark happens there, in run_on_alarm(). */
+static bool clock_waits_for_marks(struct run *r)
+{
+	if (r->clock.kind == CLOCK_KIND_REAL || !r->slot || !sampler_has_marks(r->slot))
+		return false;
+	clock_set_alarm(&r->clock, 0);
+	return true;
+}
+
+int run_on_drain(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct run *r = arg;
+	int64_t now = clock_monotonic_ns();
+
+	(void)usec;
+	if (!clock_waits_for_marks(r))
+		run_drain(r);
+	if (r->state == RUNNING) {
+		struct probe p;
+
+		/* At a low rate the sampler's own looks are too far apart to catch the last high-water mark before an exit. */
+		target_read_fast(&r->files, &p);
+		note_high_water(r, &p);
+		if (r->clock.kind == CLOCK_KIND_REAL)
+			run_slow_probe_if_due(r, clock_now(&r->clock));
+	}
+	if (now >= r->next_flush_ns) {
+		record_flush(r->record);
+		r->next_flush_ns = now + FLUSH_NS;
+	}
+	(void)sd_event_source_set_time(source, (uint64_t)(now + DRAIN_NS) / 1000);
+	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static void take_output(struct run *r, const struct output *o, const char *data, size_t len)
+{
+	record_output(r->record, o->stream, data, len);
+	if (o == &r->log)
+		last_words_add(&r->words, data, len);
+}
+
+int run_on_output(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	struct run *r = arg;
+	struct output *o = fd == r->out.fd ? &r->out : fd == r->log.fd ? &r->log : &r->load_out;
+	char block[65536];
+	ssize_t n = read(fd, block, sizeof(block));
+
+	(void)events;
+	if (n > 0) {
+		take_output(r, o, block, (size_t)n);
+		return 0;
+	}
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+}
+
+void run_finish_output(struct run *r, struct output *o)
+{
+	char block[65536];
+	ssize_t n;
+
+	o->source = sd_event_source_unref(o->source);
+	/* Bounded: a process that escaped the group could write for ever. */
+	for (int i = 0; i < 1024 && o->fd >= 0 && (n = read(o->fd, block, sizeof(block))) > 0; i++)
+		take_output(r, o, block, (size_t)n);
+	if (o->fd >= 0)
+		(void)close(o->fd);
+	o->fd = -1;
+}
+
+void run_end_observation(struct run *r)
+{
+	struct target_faults faults;
+
+	if (!r->slot)
+		return;
+	clock_stop(&r->clock);
+	run_drain(r);
+	if (r->state == RUNNING)
+		slow_probe(r);
+	/* Of the process alone, whether it was ended or exited: a zombie still has them. */
+	if (target_read_faults(&r->files, &faults)) {
+		r->result.end.minor_faults = faults.minor;
+		r->result.end.major_faults = faults.major;
+	}
+	r->result.end.cpu_ns = target_read_cpu_ns(&r->files);
+	r->result.end_ns = clock_now(&r->clock);
+	clock_report(&r->clock, &r->result.clock);
+	sampler_stop(r->slot, &r->result.sampling);
+	run_drain(r);
+	r->result.lost_marks += r->result.sampling.lost_marks;
+	sampler_release(r->slot);
+	r->slot = NULL;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * supervisor_parts.h - one run as its supervisor sees it, and the parts of its life: what is observed (supervisor_observe.c), what
+ * the supervisor does at a time of the target (supervisor_alarm.c), beginning and end (supervisor.c). Private to supervisor*.c.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "run/classify.h"
+#include "run/clock.h"
+#include "run/load.h"
+#include "run/spawn.h"
+#include "run/supervisor.h"
+#include "run/target_files.h"
+
+enum state { RUNNING, STOPPING, EMPTYING, DONE };
+
+struct output {
+	int fd;
+	int stream;
+	sd_event_source *source;
+};
+
+struct run {
+	const struct run_room *room; /* borrowed */
+	struct record *record;       /* borrowed */
+	run_done_fn *done;
+	void *done_arg;
+
+	enum state state;
+	enum stop_reason stop;
+	bool killed;
+	bool lost_status; /* somebody else reaped the child */
+	struct memcg *memcg;  /* owned; NULL: none */
+	char *tag;            /* owned: what OWNER_VARIABLE says in the target */
+	struct child child;   /* pidfd owned; pid 0 once reaped */
+	struct target_files files;
+	struct clock clock;
+	struct sampler_slot *slot; /* owned; NULL once sampling has ended */
+	int mark_fd;
+	struct output out, log, load_out;
+	struct last_words words;
+	struct load_process load;
+	int64_t end_at_ns; /* target's time at which observation ends */
+	int64_t probe_every_ns, next_probe_ns, next_flush_ns; /* the flush: CLOCK_MONOTONIC */
+	bool planned_end; /* that is the end of observation, not a timeout */
+	bool ends_with_load;
+	bool clock_strict, clock_failed;
+	uint64_t limit_bytes;
+	uint64_t last_rss_bytes;
+	struct run_result result;
+	char *load_failure; /* owned; NULL: it did not fail */
+	sd_event_source *exited, *drain, *alarm, *load_exited, *deadline, *step;
+};
+
+/* supervisor_observe.c */
+/* Takes what the sampler has. */
+void run_drain(struct run *r);
+void run_mark(struct run *r, const char *name, int64_t t_ns);
+void run_slow_probe_if_due(struct run *r, int64_t now);
+/* The last readings while the target is still there, then no tick touches it any more. */
+void run_end_observation(struct run *r);
+/* What its pipe still holds; closed then. */
+void run_finish_output(struct run *r, struct output *o);
+int run_on_drain(sd_event_source *source, uint64_t usec, void *arg);
+int run_on_output(sd_event_source *source, int fd, uint32_t events, void *arg);
+#define DRAIN_NS (50 * NS_PER_MS)
+#define FLUSH_NS NS_PER_S
+
+/* supervisor_alarm.c */
+void run_set_alarm(struct run *r, int64_t now);
+int run_on_alarm(sd_event_source *source, int fd, uint32_t events, void *arg);
+void run_end_load(struct run *r);
+struct clock_hooks run_clock_hooks(struct run *r);
+
+/* supervisor.c: ends observation, and with it the run. */
+void run_stop(struct run *r, enum stop_reason reason);
