@@ -22,7 +22,7 @@
 struct thread {
 	pid_t tid;
 	int schedstat_fd, syscall_fd, stat_fd;
-	/* The wait that was last understood, and the schedstat that it belongs to; "" where there is none. */
+	/* The wait that was last understood, and the schedstat that it belongs to; key_len 0: it may be awake. */
 	char key[TEXT_MAX], call[TEXT_MAX];
 	size_t key_len, call_len;
 	struct timed_wait wait;
@@ -45,7 +45,6 @@ struct sleepers {
 	const struct clock *clock;
 	struct process *processes; /* owned */
 	size_t n;
-	size_t hot_process, hot_thread; /* who was awake last time: asked first */
 	int error;                      /* -EMFILE: a thread's files could not be opened */
 };
 
@@ -204,7 +203,6 @@ int sleepers_set(struct sleepers *s, const pid_t *pids, size_t n)
 			process_done(&s->processes[i]);
 	}
 	s->n = kept;
-	s->hot_process = s->hot_thread = 0;
 	return r < 0 ? r : added;
 }
 
@@ -219,7 +217,9 @@ static size_t read_text(int fd, char buf[TEXT_MAX])
 	return n > 0 ? (size_t)n : 0;
 }
 
-/* R, S, D, T, t, Z or X: the letter behind the name, which may itself hold anything; 0: not readable. */
+/* R, S, D, T, t, Z or X: the letter behind the name, which may itself hold anything; 0: not readable. A thread that has been
+ * woken and has not got a CPU yet is R here; /proc/PID/task/TID/syscall may still show the call it slept in, while the interrupt
+ * that tells the other CPU is on its way (TASK_WAKING, kernel/sched/core.c). */
 static char state_of(const struct thread *t)
 {
 	char text[TEXT_MAX];
@@ -298,69 +298,48 @@ static bool understand(const struct sleepers *s, const struct process *p, struct
 	return true;
 }
 
-/* A wait that is not the one seen last: its key, its state, its limit. Between two equal keys all of it belongs together. */
-static bool look_anew(const struct sleepers *s, const struct process *p, struct thread *t, const char *key, size_t key_len)
+static bool has_key(const struct thread *t)
 {
-	char call[TEXT_MAX], again[TEXT_MAX];
-	size_t call_len = read_text(t->syscall_fd, call);
-	bool same_call = call_len && call_len == t->call_len && !memcmp(call, t->call, call_len);
+	char text[TEXT_MAX];
+	size_t n = read_text(t->schedstat_fd, text);
 
-	t->key_len = 0;
+	return n > 0 && n == t->key_len && !memcmp(text, t->key, n);
+}
+
+/* A thread of which nothing is known: its key, its state, its limit. Between two equal keys all of it belongs together. */
+static bool learn(const struct sleepers *s, const struct process *p, struct thread *t, bool *ret_ended)
+{
+	char call[TEXT_MAX];
+	size_t n = read_text(t->schedstat_fd, t->key), call_len = n ? read_text(t->syscall_fd, call) : 0;
+
+	*ret_ended = n == 0;
 	if (!call_len || is_running(call))
 		return false;
 	char state = state_of(t);
 	t->zombie = state == 'Z' || state == 'X';
-	t->went_on = t->went_on && same_call;
+	t->went_on = t->went_on && call_len == t->call_len && !memcmp(call, t->call, call_len);
 	memcpy(t->call, call, call_len + 1);
 	t->call_len = call_len;
 	if (!t->zombie && (state != 'S' || !understand(s, p, t)))
 		return false;
-	if (read_text(t->schedstat_fd, again) != key_len || memcmp(again, key, key_len) != 0)
-		return false;
-	memcpy(t->key, key, key_len + 1);
-	t->key_len = key_len;
-	t->went_on = false;
-	return true;
+	t->key_len = n;
+	if (!has_key(t))
+		t->key_len = 0;
+	else
+		t->went_on = false;
+	return t->key_len > 0;
 }
 
-/* First reading. */
-static bool begin_look(const struct sleepers *s, const struct process *p, struct thread *t, bool *ret_ended)
+/* It sleeps, and has not run since it was learnt. */
+static bool still_sleeps(struct thread *t)
 {
-	char key[TEXT_MAX];
-	size_t n = read_text(t->schedstat_fd, key);
-
-	*ret_ended = n == 0;
-	if (n && n == t->key_len && !memcmp(key, t->key, n))
+	if ((t->zombie || state_of(t) == 'S') && has_key(t))
 		return true;
-	return n && look_anew(s, p, t, key, n);
-}
-
-/* Second reading: off the CPU in the same call, and it has not run since the first. */
-static bool end_look(struct thread *t)
-{
-	char text[TEXT_MAX];
-	size_t n;
-
-	if (t->zombie)
-		return true;
-	n = read_text(t->syscall_fd, text);
-	if (n != t->call_len || memcmp(text, t->call, n) != 0)
-		return false;
-	n = read_text(t->schedstat_fd, text);
-	return n == t->key_len && !memcmp(text, t->key, n);
+	t->key_len = 0;
+	return false;
 }
 
 /* ---- all of them ----------------------------------------------------------------------------------------------------------------------- */
-
-/* Who was awake a moment ago mostly still is. */
-static bool hot_one_runs(const struct sleepers *s)
-{
-	char text[TEXT_MAX];
-
-	if (s->hot_process >= s->n || s->hot_thread >= s->processes[s->hot_process].n)
-		return false;
-	return read_text(s->processes[s->hot_process].threads[s->hot_thread].syscall_fd, text) && is_running(text);
-}
 
 static void drop_process(struct sleepers *s, size_t i)
 {
@@ -368,69 +347,77 @@ static void drop_process(struct sleepers *s, size_t i)
 	s->processes[i] = s->processes[--s->n];
 }
 
-static bool first_pass(struct sleepers *s, bool thorough)
+/* Those who are awake, and mostly still are, and those who have just fallen asleep: so a look at a busy target ends here. */
+static bool learn_all(struct sleepers *s, bool thorough)
 {
-	bool asleep = true;
+	bool learnt = true;
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct process *p = &s->processes[i];
+
+		for (size_t k = 0; k < p->n; k++) {
+			bool ended;
+
+			if (p->threads[k].key_len || learn(s, p, &p->threads[k], &ended))
+				continue;
+			learnt = false;
+			if (ended)
+				drop_thread(p, k--);
+			else if (!thorough)
+				return false;
+		}
+	}
+	return learnt;
+}
+
+/* New threads, none that has ended. Nobody can have been made after all had been seen asleep, so this count holds for that moment. */
+static bool same_threads(struct sleepers *s)
+{
+	bool same = true;
 
 	for (size_t i = 0; i < s->n; i++) {
 		struct process *p = &s->processes[i];
 		size_t there = count_threads(p);
 
-		if (there == 0) {
-			drop_process(s, i--);
-			asleep = false;
+		if (there == p->n)
 			continue;
-		}
-		if (there != p->n && (s->error = list_threads(p)) < 0)
+		same = false;
+		if (there == 0)
+			drop_process(s, i--);
+		else if ((s->error = list_threads(p)) < 0)
 			return false;
-		for (size_t k = 0; k < p->n; k++) {
-			bool ended;
+	}
+	return same;
+}
 
-			if (begin_look(s, p, &p->threads[k], &ended))
+static bool all_still_sleep(struct sleepers *s, bool thorough)
+{
+	bool asleep = true;
+
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = 0; k < s->processes[i].n; k++) {
+			if (still_sleeps(&s->processes[i].threads[k]))
 				continue;
 			asleep = false;
-			s->hot_process = i;
-			s->hot_thread = k;
-			if (ended)
-				drop_thread(p, k--);
 			if (!thorough)
 				return false;
 		}
-	}
 	return asleep;
-}
-
-static bool second_pass(struct sleepers *s)
-{
-	for (size_t i = 0; i < s->n; i++) {
-		struct process *p = &s->processes[i];
-
-		/* Nobody was made meanwhile: who could have, has been seen asleep before this count and is after it. */
-		if (count_threads(p) != p->n)
-			return false;
-		for (size_t k = 0; k < p->n; k++)
-			if (!end_look(&p->threads[k])) {
-				s->hot_process = i;
-				s->hot_thread = k;
-				return false;
-			}
-	}
-	return true;
 }
 
 enum look sleepers_look(struct sleepers *s, bool thorough, int64_t *ret_next_ns)
 {
 	*ret_next_ns = INT64_MAX;
-	if (!thorough && hot_one_runs(s))
+
+	bool learnt = learn_all(s, thorough);
+	if (!learnt && !thorough && s->n > 0)
 		return LOOK_AWAKE;
-
-	bool asleep = first_pass(s, thorough);
-
+	bool same = same_threads(s);
 	if (s->error < 0)
 		return LOOK_FAILED;
 	if (s->n == 0)
 		return LOOK_GONE;
-	if (!asleep || !second_pass(s))
+	if (!(all_still_sleep(s, thorough) && learnt && same))
 		return LOOK_AWAKE;
 	for (size_t i = 0; i < s->n; i++)
 		for (size_t k = 0; k < s->processes[i].n; k++)
@@ -483,9 +470,7 @@ int sleepers_wake(struct sleepers *s, int64_t now_ns, uint64_t *wakes, pid_t *re
 			}
 			t->went_on = r == WAKE_DISTURBED;
 			*wakes += r == WAKE_DONE;
-			t->key_len = 0; /* whatever it does now is to be looked at anew */
-			s->hot_process = i;
-			s->hot_thread = k;
+			t->key_len = 0; /* whatever it does now is to be learnt anew */
 		}
 	return 0;
 }
