@@ -48,7 +48,9 @@ LIB_OBJ := $(LIB_SRC:harness/%.c=$O/obj/%.o) $(LIB_ASM:harness/%.S=$O/obj/%.o)
 HEADERS := $(wildcard $(ROOMS:%=harness/%/*.h))
 UNIT_SRC := $(wildcard harness/tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:harness/tests/unit/%.c=$O/tests/%)
-STIMULI := $(patsubst harness/tests/stimuli/%.c,$O/stimuli/%,$(wildcard harness/tests/stimuli/*.c))
+STIMULI := $(patsubst harness/tests/stimuli/%.c,$O/stimuli/%,$(wildcard harness/tests/stimuli/*.c)) \
+	$O/stimuli/clock-static $O/stimuli/clock_family-static
+STIMULI_HEADERS := $(wildcard harness/tests/stimuli/*.h)
 
 all: $O/memtide ## builds build/memtide
 
@@ -95,10 +97,17 @@ $O/tests/%: harness/tests/unit/%.c $O/libmemtide.a $O/.flags
 	$Q$(CC) $(OUR_CPPFLAGS) $(OUR_CFLAGS) -Wno-missing-prototypes -MMD -MP $(LDFLAGS) -o $@ $< $O/libmemtide.a $(OUR_LDLIBS) -lcmocka
 
 # Stimuli are measured, so they are plain: no sanitizer.
-$O/stimuli/%: harness/tests/stimuli/%.c
+STIMULI_CC = $(CC) -D_GNU_SOURCE -std=gnu17 -O1 -g $(WARN) -pthread
+$O/stimuli/%: harness/tests/stimuli/%.c $(STIMULI_HEADERS)
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
-	$Q$(CC) -D_GNU_SOURCE -std=gnu17 -O1 -g $(WARN) -pthread -o $@ $<
+	$Q$(STIMULI_CC) -o $@ $< -lm
+
+# The same without a dynamic linker, which looks up the vDSO otherwise.
+$O/stimuli/%-static: harness/tests/stimuli/%.c $(STIMULI_HEADERS)
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$Q$(STIMULI_CC) -static -o $@ $< -lm
 
 -include $(LIB_OBJ:.o=.d) $O/obj/memtide.d $(UNIT_BIN:=.d)
 
@@ -172,6 +181,12 @@ bench: ## measures memtide itself, beside psutil, psrecord and mprof; BENCH=--ca
 bench-built: all $O/bench/meter $(STIMULI)
 	$(PYTHON) harness/tests/bench/bench.py --build=$O $(BENCH)
 
+# --- the virtual clock --------------------------------------------------------------------------------------------------------------
+validate-clock: ## the virtual clock held against the real one (25 minutes); VALIDATE="--go 1.13,latest" for some releases
+	@$(MAKE) --no-print-directory deps
+	+@$(AGAIN) all
+	$(PYTHON) harness/drivers/validate_clock.py --memtide=$O/memtide $(VALIDATE)
+
 clean: ## removes what was built (results and caches stay)
 	rm -rf $O
 
@@ -179,4 +194,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 FORCE:
-.PHONY: all deps reproduce reproduce-idle check check-built hdr-check house-check bench bench-built clean help FORCE
+.PHONY: all deps reproduce reproduce-idle check check-built hdr-check house-check bench bench-built validate-clock clean help FORCE

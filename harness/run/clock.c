@@ -65,6 +65,12 @@ int clock_start(struct clock *c, const struct clock_hooks *hooks, struct err *er
 	return c->virtual_clock ? virtual_clock_start(c->virtual_clock, hooks, err) : 0;
 }
 
+void clock_processes_changed(struct clock *c)
+{
+	if (c->virtual_clock)
+		virtual_clock_processes_changed(c->virtual_clock);
+}
+
 void clock_stop(struct clock *c)
 {
 	if (c->virtual_clock)

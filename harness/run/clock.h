@@ -32,7 +32,8 @@ struct clock {
 
 /* What a virtual clock has to know of the run, and may do to it: called on its own thread, between clock_start() and clock_stop(). */
 struct clock_hooks {
-	/* The processes of the run, up to max; returns how many. */
+	/* The processes of the run, up to max; returns how many. Asked for when one of them has made another, or
+	 * clock_processes_changed() said so. */
 	size_t (*processes)(void *arg, pid_t *ret, size_t max);
 	/* Time is about to jump: take the sample that stands for the time skipped, and keep others from taking one until let_go().
 	 * true: something came up that the supervisor has to see first; then there is no jump, and the alarm goes off. */
@@ -41,13 +42,15 @@ struct clock_hooks {
 	void *arg;
 };
 
+#define CLOCK_WHY_MAX 640
+
 /* How it went; kept by the clock. */
 struct clock_report {
 	enum clock_kind kind;
 	uint64_t jumps, wakes;          /* wakes: sleepers whose timeout was brought forward */
 	int64_t skipped_ns, largest_ns; /* in all, and in one jump */
 	int64_t ended_ns;               /* -1: virtual time lasted to the end; else the target's time from which it went at the real rate */
-	char ended[256];                /* and why: who or what could not be brought inside, or moved. "": see above */
+	char ended[CLOCK_WHY_MAX];      /* and why: who or what could not be brought inside, or moved. "": see above */
 };
 
 /* Whether this machine can have such a clock: the error says what is missing (another CPU than x86-64, an old kernel, seccomp
@@ -67,6 +70,8 @@ int clock_admit(struct clock *c, pid_t pid, int pidfd, int listener, int report_
 void clock_begin(struct clock *c, int64_t monotonic_ns);
 /* A virtual clock jumps from here on. hooks: copied; a real clock needs none. */
 int clock_start(struct clock *c, const struct clock_hooks *hooks, struct err *err);
+/* The hook has more to tell than before. */
+void clock_processes_changed(struct clock *c);
 /* No more jumps, no more hooks: returns when the last has returned. The time goes on, at the real rate. */
 void clock_stop(struct clock *c);
 void clock_report(const struct clock *c, struct clock_report *ret);

@@ -30,6 +30,7 @@
 #include "base/units.h"
 #include "run/clock.h"
 #include "run/inject.h"
+#include "run/wake.h"
 #include "run/x86_calls.h"
 
 #define EXEC_MAX_NS (20 * NS_PER_MS) /* an exec that has not happened by then has failed, and its process gone on */
@@ -132,27 +133,32 @@ struct gate {
 	struct execing *execing; /* owned */
 };
 
-static void name_of(pid_t pid, char buf[64])
+/* The file that it executes, or what it calls itself. */
+static void name_of(pid_t pid, char *buf, size_t n)
 {
-	char path[64], comm[32] = "a process";
-	int fd;
+	char path[64];
+	ssize_t got;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, comm, sizeof(comm) - 1);
-	if (n > 0)
-		comm[n - (comm[n - 1] == '\n')] = 0;
-	if (fd >= 0)
-		(void)close(fd);
-	(void)snprintf(buf, 64, "%s (process %d)", comm, (int)pid);
+	(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	got = readlink(path, buf, n - 1);
+	if (got < 0) {
+		(void)snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		got = fd < 0 ? -1 : read(fd, buf, n - 1);
+		if (fd >= 0)
+			(void)close(fd);
+	}
+	buf[got > 0 ? got : 0] = 0;
+	buf[strcspn(buf, "\n")] = 0;
 }
 
 static void lose(const struct gate_events *e, pid_t pid, const char *why)
 {
-	char who[64], text[512];
+	char who[256], text[CLOCK_WHY_MAX];
 
-	name_of(pid, who);
-	(void)snprintf(text, sizeof(text), "%s %s", who, why);
+	name_of(pid, who, sizeof(who));
+	(void)snprintf(text, sizeof(text), "%s (process %d) %s", who, (int)pid, why);
 	e->lost(e->arg, text);
 }
 
@@ -231,6 +237,8 @@ static bool on_stop(struct gate *g, struct execing *x, int status, const struct 
 	}
 	if (event == PTRACE_EVENT_STOP && x->stage == EXEC_STOPPING)
 		bring_inside(g, x->pid, e);
+	else if (event == PTRACE_EVENT_STOP && x->stage == EXEC_LEAVING)
+		(void)wake_again(x->pid); /* it may be in the midst of a wait by now */
 	else if (event != PTRACE_EVENT_STOP && x->stage != EXEC_LEAVING) {
 		(void)ptrace(PTRACE_CONT, x->pid, 0, sig);
 		return true;
@@ -318,7 +326,7 @@ static const char *timer_name(int nr)
 	case SYS_timerfd_create:
 		return "a timerfd";
 	case SYS_timer_create:
-		return "a POSIX timer";
+		return "a POSIX timer (timer_create)";
 	case SYS_setitimer:
 	case SYS_alarm:
 		return "an interval timer (setitimer, alarm)";

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -233,6 +234,17 @@ static bool is_running(const char *call)
 	return *call == 'r';
 }
 
+static bool is_restart(const char *call)
+{
+	return strtol(call, NULL, 10) == SYS_restart_syscall;
+}
+
+/* All but the number: arguments, stack and place. */
+static bool same_arguments(const char *a, const char *b)
+{
+	return !strcmp(a + strcspn(a, " "), b + strcspn(b, " "));
+}
+
 /* "202 0x55.. 0x80 ..": number and six arguments. */
 static long parse_call(const char *call, uint64_t args[6])
 {
@@ -270,8 +282,9 @@ static bool read_limit(const struct process *p, const struct timed_wait *w, int6
 	return true;
 }
 
-/* What the call that was just read waits for. false: it is not asleep, or cannot be understood now. */
-static bool understand(const struct sleepers *s, const struct process *p, struct thread *t)
+/* What the call that was just read waits for. same: it is the wait that was understood before. false: it is not asleep, or
+ * cannot be understood now. */
+static bool understand(const struct sleepers *s, const struct process *p, struct thread *t, bool same)
 {
 	uint64_t args[6];
 	long nr = parse_call(t->call, args);
@@ -280,8 +293,9 @@ static bool understand(const struct sleepers *s, const struct process *p, struct
 
 	if (nr < 0 || w.limit == WAIT_AT_GATE)
 		return false;
-	if (t->went_on || w.limit == WAIT_RESTARTED)
-		return t->wait.limit != WAIT_AT_GATE; /* as before, until the same time */
+	/* As before, until the same time; one that was not understood before stays so, until the kernel itself ends it. */
+	if (same || w.limit == WAIT_RESTARTED)
+		return same;
 	t->wait = w;
 	t->until_ns = INT64_MAX;
 	t->late = false;
@@ -317,10 +331,10 @@ static bool learn(const struct sleepers *s, const struct process *p, struct thre
 		return false;
 	char state = state_of(t);
 	t->zombie = state == 'Z' || state == 'X';
-	t->went_on = t->went_on && call_len == t->call_len && !memcmp(call, t->call, call_len);
+	bool same = *t->call && (t->went_on || is_restart(call)) && same_arguments(call, t->call);
 	memcpy(t->call, call, call_len + 1);
 	t->call_len = call_len;
-	if (!t->zombie && (state != 'S' || !understand(s, p, t)))
+	if (!t->zombie && (state != 'S' || !understand(s, p, t, same)))
 		return false;
 	t->key_len = n;
 	if (!has_key(t))

@@ -37,6 +37,7 @@ static void begin_load(struct run *r)
 		run_stop(r, STOP_PLANNED);
 		return;
 	}
+	clock_processes_changed(&r->clock);
 	run_mark(r, "load", r->load.report.begin_ns);
 	r->load_out.fd = r->load.output_fd;
 	r->load.output_fd = -1;

@@ -27,8 +27,11 @@
 #define WORTH_A_JUMP_NS (40 * 1000)
 /* Between two looks at a target that is awake: it begins with the first, as it mostly sleeps again at once. */
 #define PAUSE_MIN_NS (10 * 1000)
-#define PAUSE_MAX_NS (500 * 1000)
-#define THOROUGH_NS (2 * NS_PER_MS) /* absolute waits of a target that never sleeps altogether are late by that */
+#define PAUSE_MAX_NS (200 * 1000)
+/* Of a target of which some thread always runs, the others' waits are seen that often: so late one may be known to have begun, or
+ * an absolute one be ended. Of very many threads more rarely, so that looking takes no more than a twentieth of the time. */
+#define THOROUGH_NS (2 * NS_PER_MS)
+#define THOROUGH_SHARE 20
 #define IDLE_NS (1 * NS_PER_MS)     /* nothing is due, or time may not jump */
 #define ADMIT_MAX_NS (5 * NS_PER_S)
 #define TOO_MANY_THREADS "the run has more threads than files can be opened here (ulimit -n)"
@@ -55,7 +58,7 @@ struct virtual_clock {
 	struct sleepers *sleepers;
 	unsigned alarm_rung;  /* alarm_set when the alarm went off: no jump until it is set again */
 	bool wants_supervisor; /* hold() said so */
-	int64_t pause_ns, last_thorough_ns;
+	int64_t pause_ns, next_thorough_ns; /* the second: CLOCK_MONOTONIC */
 };
 
 /* ---- what the gates report ---------------------------------------------------------------------------------------------------------- */
@@ -234,8 +237,20 @@ static int64_t longer_pause(struct virtual_clock *v)
 {
 	int64_t pause = v->pause_ns;
 
-	v->pause_ns = pause + pause / 4 < PAUSE_MAX_NS ? pause + pause / 4 : PAUSE_MAX_NS;
+	v->pause_ns = pause + pause / 16 < PAUSE_MAX_NS ? pause + pause / 16 : PAUSE_MAX_NS;
 	return pause;
+}
+
+static enum look look_now(struct virtual_clock *v, int64_t *ret_next)
+{
+	int64_t begun = clock_monotonic_ns();
+	bool thorough = begun >= v->next_thorough_ns;
+	enum look look = sleepers_look(v->sleepers, thorough, ret_next);
+	int64_t ended = clock_monotonic_ns(), took = ended - begun;
+
+	if (thorough || look == LOOK_ASLEEP)
+		v->next_thorough_ns = ended + (took * THOROUGH_SHARE > THOROUGH_NS ? took * THOROUGH_SHARE : THOROUGH_NS);
+	return look;
 }
 
 /* One look and what follows from it. Returns how long to rest then. */
@@ -250,10 +265,7 @@ static int64_t turn(struct virtual_clock *v)
 	/* Nothing was ever moved and nothing will be: the kernel's timers are right. */
 	if (!may_jump && !moved)
 		return IDLE_NS;
-	bool thorough = moved && now - v->last_thorough_ns >= THOROUGH_NS;
-	enum look look = sleepers_look(v->sleepers, thorough, &next);
-	if (thorough)
-		v->last_thorough_ns = now;
+	enum look look = look_now(v, &next);
 	if (sleepers_next_late(v->sleepers) <= clock_now(v->clock)) {
 		wake_due(v);
 		return PAUSE_MIN_NS;
@@ -362,9 +374,13 @@ int virtual_clock_admit(struct virtual_clock *v, pid_t pid, int pidfd, int liste
 	if (v->n_gates < GATES_MAX)
 		v->gates[v->n_gates++] = g;
 	(void)pthread_mutex_unlock(&v->lock);
-	v->processes_changed = true;
-	ring_bell(v);
 	return 0;
+}
+
+void virtual_clock_processes_changed(struct virtual_clock *v)
+{
+	atomic_store(&v->processes_changed, true);
+	ring_bell(v);
 }
 
 int virtual_clock_start(struct virtual_clock *v, const struct clock_hooks *hooks, struct err *err)

@@ -92,28 +92,46 @@ static void empty_sets(pid_t pid, const struct timed_wait *w)
 	}
 }
 
+static int begin_again(pid_t tid, struct user_regs_struct *r)
+{
+	r->rax = r->orig_rax;
+	r->rip -= 2; /* the system call instruction */
+	r->orig_rax = (uint64_t)-1;
+	return ptrace(PTRACE_SETREGS, tid, 0, r) < 0 ? -errno : 0;
+}
+
+static bool is_in_a_call(const struct user_regs_struct *r)
+{
+	return (int64_t)r->orig_rax >= 0 && is_interrupted((int64_t)r->rax);
+}
+
+int wake_again(pid_t tid)
+{
+	struct user_regs_struct r;
+
+	if (ptrace(PTRACE_GETREGS, tid, 0, &r) < 0)
+		return -errno;
+	return is_in_a_call(&r) ? begin_again(tid, &r) : 0;
+}
+
 static int end_call(pid_t pid, pid_t tid, bool same, const struct timed_wait *wait)
 {
 	struct user_regs_struct r;
 
 	if (ptrace(PTRACE_GETREGS, tid, 0, &r) < 0)
 		return -errno;
-	if ((int64_t)r.orig_rax < 0 || !is_interrupted((int64_t)r.rax))
+	if (!is_in_a_call(&r))
 		return WAKE_ELSEWHERE;
-	if (same) {
-		empty_sets(pid, wait);
-		r.rax = (uint64_t)wait->result;
-		r.orig_rax = (uint64_t)-1; /* the kernel is not to start it again */
-	} else if ((int64_t)r.rax == -EINTR) {
-		r.rax = r.orig_rax; /* this one it would not start again: we do */
-		r.rip -= 2;
-		r.orig_rax = (uint64_t)-1;
-	} else {
-		return WAKE_DISTURBED;
+	if (!same) {
+		/* The kernel starts the others again by itself. */
+		int e = (int64_t)r.rax == -EINTR ? begin_again(tid, &r) : 0;
+
+		return e < 0 ? e : WAKE_DISTURBED;
 	}
-	if (ptrace(PTRACE_SETREGS, tid, 0, &r) < 0)
-		return -errno;
-	return same ? WAKE_DONE : WAKE_DISTURBED;
+	empty_sets(pid, wait);
+	r.rax = (uint64_t)wait->result;
+	r.orig_rax = (uint64_t)-1; /* the kernel is not to start it again */
+	return ptrace(PTRACE_SETREGS, tid, 0, &r) < 0 ? -errno : WAKE_DONE;
 }
 
 int wake_thread(pid_t pid, pid_t tid, int schedstat_fd, const char *key, const struct timed_wait *wait)
@@ -133,6 +151,12 @@ int wake_thread(pid_t pid, pid_t tid, int schedstat_fd, const char *key, const s
 }
 
 #else
+
+int wake_again(pid_t tid)
+{
+	(void)tid;
+	return -ENOSYS;
+}
 
 int wake_thread(pid_t pid, pid_t tid, int schedstat_fd, const char *key, const struct timed_wait *wait)
 {

@@ -19,3 +19,6 @@ enum wake_result {
 /* key: the schedstat of that wait, schedstat_fd: to read it again. -ESRCH: it has ended; -EPERM: it may not be traced;
  * -ETIMEDOUT: it did not stop. */
 int wake_thread(pid_t pid, pid_t tid, int schedstat_fd, const char *key, const struct timed_wait *wait);
+/* Of a thread in a ptrace stop: the system call that the stop has interrupted, if it is in one, begins anew when it goes on, and
+ * not by restart_syscall, which hides what it waits for. -errno. */
+int wake_again(pid_t tid);
