@@ -478,7 +478,8 @@ int sleepers_wake(struct sleepers *s, int64_t now_ns, uint64_t *wakes, pid_t *re
 				continue;
 			int r = wake_thread(p->pid, t->tid, t->schedstat_fd, t->key, &t->wait);
 
-			if (r < 0 && r != -ESRCH) {
+			/* One that is just ending may not be traced either. */
+			if (r < 0 && r != -ESRCH && state_of(t) == 'S') {
 				*ret_tid = t->tid;
 				return r;
 			}

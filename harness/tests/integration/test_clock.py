@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -384,6 +385,21 @@ def test_side_by_side(virtual):
     assert len(runs) == 4
     for run in runs:
         assert_moved(run, LONG)
+
+
+# ---- both clocks
+
+
+def test_both_clocks_agree(memtide, build, tmp_path, toolchains):
+    """`make validate-clock`, with a short life: what it must find equal on any machine, however busy."""
+    report = tmp_path / "report.md"
+    argv = [ROOT / "harness/drivers/validate_clock.py", f"--memtide={build}/memtide", "--go", "1.11,1.13,1.16,latest", "--for", "6s", "--repeat", "3"]
+    done = subprocess.run(["python3", *argv, "--results", tmp_path / "both", "--out", report], capture_output=True, text=True, timeout=200)
+    assert report.exists(), done.stderr
+    odd = report.read_text().split("## What did not agree")[1].split("## All values")[0]
+    for quantity in ("RSS", "LazyFree", "First fall", "Release", "arbage collections", "clock:"):
+        assert quantity not in odd, odd
+    assert re.search(r"\| Settled RSS \| ([1-9]\d*) of \1 ", report.read_text())
 
 
 # ---- a load
