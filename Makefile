@@ -25,7 +25,7 @@ endif
 
 # --- Debian packages -------------------------------------------------------------------------------------------------------------
 PKGS_DEBIAN := gcc libc6-dev pkg-config libcgroup-dev libcyaml-dev libyaml-dev libbsd-dev libjansson-dev libzstd-dev libsystemd-dev \
-	libssl-dev libelf-dev libcmocka-dev gnuplot-nox fonts-dejavu-core zstd jq python3-pytest ca-certificates
+	libssl-dev libelf-dev libcmocka-dev gnuplot-nox fonts-dejavu-core zstd jq wrk python3-pytest ca-certificates
 PKGCONFIG := libcgroup libcyaml yaml-0.1 libbsd jansson libzstd libsystemd libcrypto libelf
 
 # --- compiler ----------------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@
 #define GRID_MAX         8000
 #define GRID_STEP_MIN_NS (20 * NS_PER_MS)
 #define PLATEAU_MIN_NS   (5 * NS_PER_S)
+#define PLATEAU_MIN_VALUES 3 /* what is_steady() divides; of a run of days these are longer than 5 s */
 #define STEP_MAX_NS      (1 * NS_PER_S)
 
 #define SLOPE_VALUES_MAX 300
@@ -35,6 +36,8 @@ static void grid_make(struct grid *g, const struct curve *c)
 	*g = (struct grid){ .start_ns = start, .step_ns = step, .n = (size_t)(length / step) };
 	g->v = xcalloc(g->n + 1, sizeof(*g->v));
 	g->shortest = (size_t)(PLATEAU_MIN_NS / step);
+	if (g->shortest < PLATEAU_MIN_VALUES)
+		g->shortest = PLATEAU_MIN_VALUES;
 	for (size_t k = 0, i = 0; k < g->n; k++) {
 		int64_t t = start + (int64_t)k * step;
 

@@ -235,6 +235,10 @@ static bool on_stop(struct gate *g, struct execing *x, int status, const struct 
 		(void)ptrace(PTRACE_CONT, x->pid, 0, 0);
 		return true;
 	}
+	if (event == PTRACE_EVENT_STOP && x->stage == EXEC_EXPECTED) {
+		(void)ptrace(PTRACE_LISTEN, x->pid, 0, 0); /* SIGSTOP: its exec is still to come */
+		return true;
+	}
 	if (event == PTRACE_EVENT_STOP && x->stage == EXEC_STOPPING)
 		bring_inside(g, x->pid, e);
 	else if (event == PTRACE_EVENT_STOP && x->stage == EXEC_LEAVING)
@@ -414,14 +418,19 @@ int gate_open(struct gate **ret, int child_pidfd, int child_listener, pid_t chil
 	return 0;
 }
 
-struct gate *gate_free(struct gate *g)
+void gate_give_up(struct gate *g)
 {
-	if (!g)
-		return NULL;
 	while (g->execing) {
 		(void)ptrace(PTRACE_DETACH, g->execing->pid, 0, 0);
 		forget(g, g->execing);
 	}
+}
+
+struct gate *gate_free(struct gate *g)
+{
+	if (!g)
+		return NULL;
+	gate_give_up(g);
 	(void)close(g->listener);
 	free(g->page_path);
 	free(g);

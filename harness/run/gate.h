@@ -42,3 +42,5 @@ int gate_fd(const struct gate *g);
 void gate_serve(struct gate *g, const struct gate_events *events);
 /* An exec is under way: gate_serve() again, soon. */
 bool gate_is_busy(const struct gate *g);
+/* Lets those go on untraced. */
+void gate_give_up(struct gate *g);

@@ -272,6 +272,8 @@ static int64_t turn(struct virtual_clock *v)
 	}
 	if (look == LOOK_FAILED)
 		lose(v, TOO_MANY_THREADS);
+	if (atomic_load(&v->frozen))
+		return THOROUGH_NS; /* no more hooks: those who are known are still woken in time */
 	/* Who was about to make a process when it asked at the gate has made it, now that all sleep. */
 	if (look == LOOK_ASLEEP && atomic_exchange(&v->processes_changed, false)) {
 		list_processes(v);
@@ -279,7 +281,7 @@ static int64_t turn(struct virtual_clock *v)
 	}
 	if (look == LOOK_GONE) {
 		list_processes(v);
-		return PAUSE_MIN_NS;
+		return PAUSE_MAX_NS / 2;
 	}
 	if (look != LOOK_ASLEEP)
 		return may_jump ? longer_pause(v) : rest_until(v, INT64_MAX, clock_now(v->clock), THOROUGH_NS);
@@ -370,9 +372,14 @@ int virtual_clock_admit(struct virtual_clock *v, pid_t pid, int pidfd, int liste
 		over |= poll(&failed, 1, 0) > 0 && (failed.revents & POLLIN);
 		over |= has_ended(v) && !gate_is_busy(g);
 	}
+	if (gate_is_busy(g)) {
+		gate_give_up(g);
+		lose(v, "a program that was started has not begun within 5 s");
+	}
 	(void)pthread_mutex_lock(&v->lock);
-	if (v->n_gates < GATES_MAX)
-		v->gates[v->n_gates++] = g;
+	if (v->n_gates == GATES_MAX)
+		abort(); /* a run has a target and a load */
+	v->gates[v->n_gates++] = g;
 	(void)pthread_mutex_unlock(&v->lock);
 	return 0;
 }

@@ -235,6 +235,20 @@ static void test_plateaus_steps(void **state)
 		 { { 0, 800 }, { 12.1, 800 } });
 }
 
+/* Three days on a virtual clock: one value of the grid is half a minute, longer than the shortest plateau elsewhere. */
+static void test_plateaus_of_days(void **state)
+{
+	static const struct curve_point points[] = { { 0, 5 * MIB }, { 3600 * S, 30 * MIB }, { 86400 * S, 7 * MIB }, { 86410 * S, 30 * MIB },
+						     { 86420 * S, 7 * MIB } };
+	struct curve cleanup_curve c = of_points(points, COUNT(points), 259200 * S);
+	struct plateaus cleanup_plateaus p = { 0 };
+
+	(void)state;
+	curve_plateaus(&c, &p);
+	assert_int_equal(p.n, 3);
+	assert_true(p.v[1].value == 30 * MIB && p.v[2].value == 7 * MIB);
+}
+
 static void test_plateaus_ramps(void **state)
 {
 	(void)state;
@@ -318,6 +332,7 @@ int main(void)
 		cmocka_unit_test(test_decimate_of_few_points_is_a_copy),
 		cmocka_unit_test(test_band_over_repeats),
 		cmocka_unit_test(test_plateaus_steps),
+		cmocka_unit_test(test_plateaus_of_days),
 		cmocka_unit_test(test_plateaus_ramps),
 		cmocka_unit_test(test_plateaus_drift_and_noise),
 		cmocka_unit_test(test_step_or_ramp),
