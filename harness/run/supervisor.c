@@ -91,6 +91,17 @@ static char *harness_failure(struct run *r)
 		return strf("the virtual clock failed: it did not end the run in time (%s)", c->ended[0] ? c->ended : "no reason known");
 	if (r->clock_strict && c->ended[0])
 		return strf("virtual time ended at %.3f s: %s", (double)c->ended_ns / 1e9, c->ended);
+	return NULL;
+}
+
+/* The same of the load, where the program itself has nothing worse to say: a client fails when its server was killed. */
+static char *load_failure(struct run *r)
+{
+	if (r->stop == STOP_INTERRUPTED || (r->result.outcome != OUTCOME_OK && r->result.outcome != OUTCOME_TIMEOUT))
+		return NULL;
+	if (r->load.state == LOAD_AWAITED)
+		return r->load.mark ? strf("its load never began: the program did not come to its mark %s", r->load.mark)
+				    : strf("its load never began: the program did not listen on port %u", r->load.port);
 	return r->load_failure ? xstrdup(r->load_failure) : NULL;
 }
 
@@ -117,13 +128,12 @@ static void give_verdict(struct run *r)
 	char *failure = harness_failure(r);
 	if (record_close_series(r->record, &err) < 0 && !failure)
 		failure = xstrdup(err_text(&err));
-	/* A run that was interrupted has its load interrupted with it. */
-	if (failure && r->stop != STOP_INTERRUPTED) {
+	if (!failure)
+		failure = load_failure(r);
+	if (failure) {
 		free(r->result.why);
 		r->result.why = failure;
 		r->result.outcome = OUTCOME_HARNESS_ERROR;
-	} else {
-		free(failure);
 	}
 	err_done(&err);
 }

@@ -422,6 +422,30 @@ def test_a_service_and_its_load(memtide, scenario, toolchains):
         assert run["metrics"]["peak_rss_bytes"] > 10 * MIB
 
 
+@pytest.mark.parametrize("clock", ["real", "virtual"])
+def test_a_load_that_fails(memtide, scenario, stimulus, clock):
+    """Told with its exit code; one that never begins, with what it waited for."""
+    sleeps = [stimulus("clock"), "nanosleep", 3]
+    extra = "load: {command: [sh, -c, 'echo no; exit 7']}"
+    result = memtide("run", scenario("fails", command=sleeps, run=f"for: 2s, clock: {clock}", extra=extra))
+    run = result.run()
+    assert (run["outcome"], run["load"]["exit_code"]) == ("harness-error", 7), result.err
+    assert "code 7" in run["why"] and (result.campaign.run_dir() / "load-output").read_text() == "no\n"
+    assert [m["name"] for m in run["marks"]] == ["load", "after-load"]
+    extra = "load: {command: [sh, -c, 'true']}\nready: {mark: listening}"
+    result = memtide("run", scenario("waits", command=sleeps, run=f"for: 2s, clock: {clock}", extra=extra), "--out", "waits")
+    assert "listening" in result.err and result.code == 125
+
+
+def test_a_target_that_dies_under_load(memtide, scenario):
+    """What happened to it is the outcome, not what its load says about that."""
+    extra = "load: {command: [sh, -c, 'sleep 2; exit 1']}"
+    command = ["/bin/sh", "-c", "sleep 1; exit 5"]
+    run = memtide("run", scenario("dies", command=command, run="timeout: 1min, clock: virtual", extra=extra)).run()
+    assert (run["outcome"], run["exit_code"]) == ("exit", 5)
+    assert run["load"]["end_s"] is None, "it was ended with the run"
+
+
 def test_wrk(memtide, scenario, toolchains):
     """A load that never rests: it works, or it is told why not."""
     if not shutil.which("wrk"):
