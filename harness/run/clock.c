@@ -77,6 +77,12 @@ void clock_stop(struct clock *c)
 		virtual_clock_stop(c->virtual_clock);
 }
 
+void clock_end(struct clock *c)
+{
+	if (c->virtual_clock)
+		virtual_clock_end(c->virtual_clock);
+}
+
 void clock_report(const struct clock *c, struct clock_report *ret)
 {
 	if (c->virtual_clock)

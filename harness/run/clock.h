@@ -72,8 +72,11 @@ void clock_begin(struct clock *c, int64_t monotonic_ns);
 int clock_start(struct clock *c, const struct clock_hooks *hooks, struct err *err);
 /* The hook has more to tell than before. */
 void clock_processes_changed(struct clock *c);
-/* No more jumps, no more hooks: returns when the last has returned. The time goes on, at the real rate. */
+/* No more jumps, no more hooks: returns when the last has returned. The time goes on, at the real rate, and what the processes ask
+ * for is answered still. */
 void clock_stop(struct clock *c);
+/* Nobody is traced or answered any more: before the run's processes are killed and waited for. The time goes on. */
+void clock_end(struct clock *c);
 void clock_report(const struct clock *c, struct clock_report *ret);
 
 /* CLOCK_MONOTONIC: for the harness's own deadlines. */

@@ -119,7 +119,7 @@ int gate_install(void)
 enum exec_stage { EXEC_EXPECTED, EXEC_STOPPING, EXEC_LEAVING };
 
 struct execing {
-	pid_t pid;
+	pid_t pid, tid; /* the process, and the thread of it that executes: from there on the process's only one, with its number */
 	enum exec_stage stage;
 	int64_t since_ns;
 	struct execing *next;
@@ -231,42 +231,48 @@ static bool on_stop(struct gate *g, struct execing *x, int status, const struct 
 	if (event == PTRACE_EVENT_EXEC) {
 		/* Still inside execve(): its registers are its own only where it returns to the new program. */
 		x->stage = EXEC_STOPPING;
+		x->tid = x->pid;
 		(void)ptrace(PTRACE_INTERRUPT, x->pid, 0, 0);
 		(void)ptrace(PTRACE_CONT, x->pid, 0, 0);
 		return true;
 	}
 	if (event == PTRACE_EVENT_STOP && x->stage == EXEC_EXPECTED) {
-		(void)ptrace(PTRACE_LISTEN, x->pid, 0, 0); /* SIGSTOP: its exec is still to come */
+		(void)ptrace(PTRACE_LISTEN, x->tid, 0, 0); /* SIGSTOP: its exec is still to come */
 		return true;
 	}
 	if (event == PTRACE_EVENT_STOP && x->stage == EXEC_STOPPING)
 		bring_inside(g, x->pid, e);
 	else if (event == PTRACE_EVENT_STOP && x->stage == EXEC_LEAVING)
-		(void)wake_again(x->pid); /* it may be in the midst of a wait by now */
+		(void)wake_again(x->tid); /* it may be in the midst of a wait by now */
 	else if (event != PTRACE_EVENT_STOP && x->stage != EXEC_LEAVING) {
-		(void)ptrace(PTRACE_CONT, x->pid, 0, sig);
+		(void)ptrace(PTRACE_CONT, x->tid, 0, sig);
 		return true;
 	}
-	(void)ptrace(PTRACE_DETACH, x->pid, 0, event == PTRACE_EVENT_STOP ? 0 : sig);
+	(void)ptrace(PTRACE_DETACH, x->tid, 0, event == PTRACE_EVENT_STOP ? 0 : sig);
 	return false;
 }
 
-/* Returns false when x is to be forgotten. */
+/* Returns false when x is to be forgotten. The end of any but the supervisor's own child is taken: its parent learns it after its
+ * tracer only. */
 static bool follow(struct gate *g, struct execing *x, const struct gate_events *e)
 {
 	siginfo_t si = { 0 };
-	int how = WSTOPPED | WNOHANG | __WALL | (x->pid == g->child ? 0 : WEXITED);
+	int how = WSTOPPED | WNOHANG | __WALL | (x->tid == g->child ? 0 : WEXITED);
 
-	if (waitid(P_PID, (id_t)x->pid, &si, how) < 0)
-		return false;
-	if (si.si_pid == x->pid) {
+	if (waitid(P_PID, (id_t)x->tid, &si, how) < 0) {
+		bool became_first = x->tid != x->pid;
+
+		x->tid = x->pid;
+		return became_first;
+	}
+	if (si.si_pid == x->tid) {
 		if (si.si_code != CLD_TRAPPED && si.si_code != CLD_STOPPED)
 			return false; /* it has exited */
 		return on_stop(g, x, si.si_status, e);
 	}
 	if (x->stage == EXEC_EXPECTED && clock_monotonic_ns() - x->since_ns > EXEC_MAX_NS) {
 		x->stage = EXEC_LEAVING;
-		return ptrace(PTRACE_INTERRUPT, x->pid, 0, 0) == 0;
+		(void)ptrace(PTRACE_INTERRUPT, x->tid, 0, 0);
 	}
 	return clock_monotonic_ns() - x->since_ns < EXEC_GIVEN_UP_NS;
 }
@@ -290,7 +296,7 @@ static void expect_exec(struct gate *g, pid_t tid, const struct gate_events *e)
 		return;
 	}
 	struct execing *x = xcalloc(1, sizeof(*x));
-	*x = (struct execing){ .pid = pid, .since_ns = clock_monotonic_ns(), .next = g->execing };
+	*x = (struct execing){ .pid = pid, .tid = tid, .since_ns = clock_monotonic_ns(), .next = g->execing };
 	g->execing = x;
 }
 
@@ -421,7 +427,7 @@ int gate_open(struct gate **ret, int child_pidfd, int child_listener, pid_t chil
 void gate_give_up(struct gate *g)
 {
 	while (g->execing) {
-		(void)ptrace(PTRACE_DETACH, g->execing->pid, 0, 0);
+		(void)ptrace(PTRACE_DETACH, g->execing->tid, 0, 0);
 		forget(g, g->execing);
 	}
 }

@@ -45,6 +45,7 @@ static int on_grace_over(sd_event_source *source, uint64_t usec, void *arg)
 	(void)source;
 	(void)usec;
 	r->killed = true;
+	clock_end(&r->clock);
 	(void)kill_all(r);
 	return 0;
 }
@@ -177,6 +178,7 @@ static int on_exited(sd_event_source *source, int fd, uint32_t events, void *arg
 	(void)events;
 	(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	run_end_observation(r);
+	clock_end(&r->clock);
 	if (load_has_ended(&r->load))
 		run_end_load(r);
 	load_end(&r->load, r->result.end_ns);

@@ -427,15 +427,21 @@ void virtual_clock_report(const struct virtual_clock *v, struct clock_report *re
 	(void)pthread_mutex_unlock(&w->lock);
 }
 
+void virtual_clock_end(struct virtual_clock *v)
+{
+	if (!v->started)
+		return;
+	atomic_store(&v->quit, true);
+	ring_bell(v);
+	(void)pthread_join(v->thread, NULL);
+	v->started = false;
+}
+
 void virtual_clock_free(struct virtual_clock *v)
 {
 	if (!v)
 		return;
-	if (v->started) {
-		atomic_store(&v->quit, true);
-		ring_bell(v);
-		(void)pthread_join(v->thread, NULL);
-	}
+	virtual_clock_end(v);
 	for (size_t i = 0; i < v->n_gates; i++)
 		(void)gate_free(v->gates[i]);
 	(void)sleepers_free(v->sleepers);

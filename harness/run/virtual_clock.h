@@ -24,5 +24,6 @@ int virtual_clock_admit(struct virtual_clock *v, pid_t pid, int pidfd, int liste
 int virtual_clock_start(struct virtual_clock *v, const struct clock_hooks *hooks, struct err *err);
 void virtual_clock_processes_changed(struct virtual_clock *v);
 void virtual_clock_stop(struct virtual_clock *v);
+void virtual_clock_end(struct virtual_clock *v);
 void virtual_clock_set_alarm(struct virtual_clock *v, int64_t target_ns);
 void virtual_clock_report(const struct virtual_clock *v, struct clock_report *ret);

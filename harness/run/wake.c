@@ -2,9 +2,11 @@
 #include "run/wake.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -29,16 +31,37 @@
 
 #if defined(__x86_64__)
 
-/* Its stop, as waitid's si_status. Only stops are taken: how a process ended is for its parent to learn. */
-static int wait_for_stop(pid_t tid, bool leader, int *ret_status)
+/* Whether it is for the main loop to learn how that process ended. */
+static bool is_own_child(pid_t pid, pid_t tid)
+{
+	char path[64], text[512];
+	const char *paren;
+	int parent = 0;
+
+	if (pid != tid)
+		return false;
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		(void)close(fd);
+	text[n > 0 ? n : 0] = 0;
+	paren = strrchr(text, ')');
+	return paren && sscanf(paren + 1, " %*c %d", &parent) == 1 && parent == getpid();
+}
+
+/* Its stop, as waitid's si_status. A thread that ends while it is traced stays a zombie until its tracer has taken note, and its
+ * process with it: so the end of any but a child of our own is taken too. */
+static int wait_for_stop(pid_t pid, pid_t tid, int *ret_status)
 {
 	const struct timespec pause = { 0, 20000 };
 	int64_t end = clock_monotonic_ns() + STOP_MAX_NS;
+	int how = WSTOPPED | WNOHANG | __WALL | (is_own_child(pid, tid) ? 0 : WEXITED);
 
 	for (int i = 0; clock_monotonic_ns() < end; i++) {
 		siginfo_t si = { 0 };
 
-		if (waitid(P_PID, (id_t)tid, &si, WSTOPPED | WNOHANG | __WALL | (leader ? 0 : WEXITED)) < 0)
+		if (waitid(P_PID, (id_t)tid, &si, how) < 0)
 			return -ESRCH;
 		if (si.si_pid == tid) {
 			*ret_status = si.si_status;
@@ -140,7 +163,8 @@ int wake_thread(pid_t pid, pid_t tid, int schedstat_fd, const char *key, const s
 
 	if (ptrace(PTRACE_SEIZE, tid, 0, 0) < 0)
 		return -errno;
-	int r = ptrace(PTRACE_INTERRUPT, tid, 0, 0) < 0 ? -errno : wait_for_stop(tid, pid == tid, &status);
+	(void)ptrace(PTRACE_INTERRUPT, tid, 0, 0); /* where that fails it is ending */
+	int r = wait_for_stop(pid, tid, &status);
 	if (r < 0)
 		return r;
 	bool ours = status >> 8 == PTRACE_EVENT_STOP;
