@@ -68,14 +68,14 @@ func main() {
 }
 
 // checked runs wait, which should take exactly as long as expected by the monotonic clock and by the wall clock: 0.1 % and
-// 5 ms are allowed.
+// 100 ms, for which a busy machine may leave a thread waiting, are allowed.
 func checked(what string, expected time.Duration, wait func() error) error {
 	began := time.Now()
 	if err := wait(); err != nil {
 		return err
 	}
 	ended := time.Now()
-	allowed := expected/1000 + 5*time.Millisecond
+	allowed := expected/1000 + 100*time.Millisecond
 	for clock, took := range map[string]time.Duration{
 		"monotonic": ended.Sub(began),
 		"wall":      ended.Round(0).Sub(began.Round(0)),
