@@ -399,7 +399,7 @@ def test_both_clocks_agree(memtide, build, tmp_path, toolchains):
     odd = report.read_text().split("## What did not agree")[1].split("## All values")[0]
     for quantity in ("RSS", "LazyFree", "First fall", "Release", "arbage collections", "clock:"):
         assert quantity not in odd, odd
-    assert re.search(r"\| Settled RSS \| ([1-9]\d*) of \1 ", report.read_text())
+    assert re.search(r"\| Settled RSS[^|]*\| ([1-9]\d*) of \1 ", report.read_text())
 
 
 # ---- a load
