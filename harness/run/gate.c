@@ -30,6 +30,7 @@
 #include "base/units.h"
 #include "run/clock.h"
 #include "run/inject.h"
+#include "run/owner.h"
 #include "run/wake.h"
 #include "run/x86_calls.h"
 
@@ -72,6 +73,8 @@ static const struct sock_filter filter[] = {
 	ASK_IF_CALL(SYS_clone3),
 	ASK_IF_CALL(SYS_gettimeofday),
 	ASK_IF_CALL(SYS_timerfd_create),
+	ASK_IF_CALL(SYS_io_uring_setup),
+	ASK_IF_CALL(SYS_io_setup),
 	OLD_CALLS,
 	IF_EQUAL(SYS_clone, 4), /* threads come and go unasked */
 	LOAD_ARG(0),
@@ -100,16 +103,28 @@ static const struct sock_filter filter[] = {
 	ALLOW,
 };
 
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
+#endif
+
+/* From Linux 5.19 on a signal does not interrupt who waits for the answer; before, a fork or exec may fail by EINTR. */
+static long set_filter(unsigned long flags, const struct sock_fprog *program)
+{
+	long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, program);
+
+	return fd < 0 && errno == EINVAL ? syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, program) : fd;
+}
+
 int gate_install(void)
 {
 	const struct sock_fprog program = { sizeof(filter) / sizeof(*filter), (struct sock_filter *)filter };
 	/* Without SPEC_ALLOW older kernels make a filtered process pay for speculation barriers. */
 	unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_SPEC_ALLOW;
-	long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+	long fd = set_filter(flags, &program);
 
 	if (fd < 0 && errno == EACCES) {
 		(void)prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL);
-		fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+		fd = set_filter(flags, &program);
 	}
 	return (int)fd;
 }
@@ -131,6 +146,14 @@ struct gate {
 	char *page_path; /* owned */
 	unsigned filters; /* that the first program runs under; 0: not known */
 	struct execing *execing; /* owned */
+	struct inside *inside;   /* owned: who has executed a program */
+	size_t n_inside;
+};
+
+/* The time at which it began tells a process from a later one with its number. */
+struct inside {
+	pid_t pid;
+	uint64_t start_time;
 };
 
 /* The file that it executes, or what it calls itself. */
@@ -194,10 +217,52 @@ static bool wants_rights(pid_t pid)
 	       (((st.st_mode & S_ISUID) && st.st_uid != self.st_uid) || ((st.st_mode & S_ISGID) && st.st_gid != self.st_gid));
 }
 
+static bool start_time_of(pid_t pid, uint64_t *ret)
+{
+	char path[64];
+	cleanup_free char *text = NULL;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	return file_read(path, 4096, &text, NULL, NULL) >= 0 && owner_parse_start_time(text, ret);
+}
+
+static void remember(struct gate *g, pid_t pid)
+{
+	struct inside i = { .pid = pid };
+
+	for (size_t k = 0; k < g->n_inside; k++)
+		if (g->inside[k].pid == pid)
+			return;
+	if (!start_time_of(pid, &i.start_time))
+		return;
+	g->inside = xreallocarray(g->inside, g->n_inside + 1, sizeof(*g->inside));
+	g->inside[g->n_inside++] = i;
+}
+
+size_t gate_processes(struct gate *g, pid_t *ret, size_t max)
+{
+	size_t n = 0, kept = 0;
+
+	for (size_t k = 0; k < g->n_inside; k++) {
+		uint64_t start_time;
+
+		if (!start_time_of(g->inside[k].pid, &start_time) || start_time != g->inside[k].start_time)
+			continue;
+		g->inside[kept++] = g->inside[k];
+		if (n < max)
+			ret[n++] = g->inside[k].pid;
+	}
+	g->n_inside = kept;
+	return n;
+}
+
 static void bring_inside(struct gate *g, pid_t pid, const struct gate_events *e)
 {
 	struct err cleanup_err err = ERR_INIT;
 	unsigned filters = status_number(pid, "Seccomp_filters:");
+
+	remember(g, pid);
+	e->forked(e->arg); /* it may not be on the list yet */
 
 	if (!g->filters)
 		g->filters = filters;
@@ -287,10 +352,10 @@ static void expect_exec(struct gate *g, pid_t tid, const struct gate_events *e)
 			x->since_ns = clock_monotonic_ns();
 			return; /* the next folder of its PATH */
 		}
-	if (ptrace(PTRACE_SEIZE, tid, 0, PTRACE_O_TRACEEXEC) < 0) {
+	if (ptrace(PTRACE_SEIZE, tid, 0, PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL) < 0) {
 		(void)snprintf(why, sizeof(why),
-			       "cannot be traced at its exec (%s): allow ptrace (kernel.yama.ptrace_scope 0 or 1; in a container the right "
-			       "SYS_PTRACE), or run with clock: real",
+			       "cannot be traced at its exec (%s): is it traced already (strace, a debugger), or ptrace forbidden to it "
+			       "(kernel.yama.ptrace_scope)? Run it with clock: real",
 			       strerror(errno));
 		lose(e, tid, why);
 		return;
@@ -313,7 +378,7 @@ static bool write_to(pid_t pid, uint64_t at, const void *data, size_t bytes)
 static int64_t tell_time(const struct seccomp_notif *n, const struct gate_events *e)
 {
 	const __u64 *a = n->data.args;
-	bool fine = a[0] <= CLOCK_TAI;
+	bool fine = a[0] <= CLOCK_TAI && a[0] != 10; /* there is no clock 10 any more */
 
 	if (n->data.nr == SYS_clock_gettime) {
 		int64_t ns = fine ? e->read_clock(e->arg, (int)a[0]) : 0;
@@ -337,6 +402,10 @@ static const char *timer_name(int nr)
 		return "a timerfd";
 	case SYS_timer_create:
 		return "a POSIX timer (timer_create)";
+	case SYS_io_uring_setup:
+		return "io_uring";
+	case SYS_io_setup:
+		return "asynchronous I/O (io_setup)";
 	case SYS_setitimer:
 	case SYS_alarm:
 		return "an interval timer (setitimer, alarm)";
@@ -438,6 +507,7 @@ struct gate *gate_free(struct gate *g)
 		return NULL;
 	gate_give_up(g);
 	(void)close(g->listener);
+	free(g->inside);
 	free(g->page_path);
 	free(g);
 	return NULL;

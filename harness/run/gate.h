@@ -6,9 +6,10 @@
  * speed (the filter is a bitmap look-up from Linux 5.11 on). The supervisor is asked at
  *   execve, execveat     the new program is brought onto the clock (inject.h) before its first instruction, under a ptrace that
  *                        ends there
- *   fork, clone of a process   there may be one process more
+ *   fork, clone of a process, clone3   there may be one process more (the threads of a newer glibc ask too)
  *   clock_gettime, gettimeofday, time as system calls     answered with the virtual time
- *   timerfd_create, timer_create, setitimer, alarm, SO_RCVTIMEO, SO_SNDTIMEO     kernel timers that the clock cannot move: told
+ *   timerfd_create, timer_create, setitimer, alarm, SO_RCVTIMEO, SO_SNDTIMEO, io_uring_setup, io_setup     kernel timers, and waits
+ *                        for disks that look like sleep, which the clock cannot move: told
  * Without CAP_SYS_ADMIN a filter needs no_new_privs, and a setuid program gets no rights then: that is told too.
  * Needs Linux 5.9 (the continue flag, pidfd_getfd, Seccomp_filters in status).
  *
@@ -16,6 +17,7 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -40,6 +42,9 @@ struct gate *gate_free(struct gate *g);
 int gate_fd(const struct gate *g);
 /* Answers all who ask, and goes on with those whose exec is under way. Never blocks. */
 void gate_serve(struct gate *g, const struct gate_events *events);
+/* The processes that have executed a program and live, up to max; returns how many. So they are known whatever they made of their
+ * environment. */
+size_t gate_processes(struct gate *g, pid_t *ret, size_t max);
 /* An exec is under way: gate_serve() again, soon. */
 bool gate_is_busy(const struct gate *g);
 /* Lets those go on untraced. */

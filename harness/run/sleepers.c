@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -31,6 +30,7 @@ struct thread {
 	bool late;        /* the kernel's own timer would end it too late */
 	bool went_on;     /* it was disturbed and sleeps on: the same wait under another key */
 	bool zombie;
+	bool held; /* it was to be woken and did not stop in time: to be let go at its stop */
 	bool seen;
 };
 
@@ -85,6 +85,12 @@ static struct thread *find_thread(struct process *p, pid_t tid)
 	return NULL;
 }
 
+/* Others mean that it has just ended. */
+static bool is_lasting(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -EACCES || error == -EPERM;
+}
+
 static int add_thread(struct process *p, pid_t tid)
 {
 	struct thread t = { .tid = tid,
@@ -98,7 +104,7 @@ static int add_thread(struct process *p, pid_t tid)
 		int r = -errno;
 
 		thread_close(&t);
-		return r == -EMFILE || r == -ENFILE ? r : 0; /* else it has just ended */
+		return is_lasting(r) ? r : 0;
 	}
 	p->threads = xreallocarray(p->threads, p->n + 1, sizeof(*p->threads));
 	p->threads[p->n++] = t;
@@ -179,7 +185,7 @@ static int add_process(struct sleepers *s, pid_t pid)
 	(void)snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	DIR *task = opendir(path);
 	if (!task)
-		return errno == EMFILE || errno == ENFILE ? -errno : 0;
+		return is_lasting(-errno) ? -errno : 0;
 	s->processes = xreallocarray(s->processes, s->n + 1, sizeof(*s->processes));
 	s->processes[s->n++] = (struct process){ .pid = pid, .task = task, .seen = true };
 	int r = list_threads(&s->processes[s->n - 1]);
@@ -267,24 +273,9 @@ static int64_t beyond_monotonic_ns(clockid_t clock)
 	return t.tv_sec * NS_PER_S + t.tv_nsec - (before + clock_monotonic_ns()) / 2;
 }
 
-static bool read_limit(const struct process *p, const struct timed_wait *w, int64_t *ret_ns)
-{
-	int64_t words[2];
-	const struct iovec to = { words, sizeof(words) }, from = { (void *)w->at, sizeof(words) }; /* NOLINT */
-
-	if (w->unit == WAIT_MILLISECONDS) {
-		*ret_ns = (int64_t)w->at * NS_PER_MS;
-		return true;
-	}
-	if (process_vm_readv(p->pid, &to, 1, &from, 1, 0) != sizeof(words))
-		return false;
-	*ret_ns = timed_wait_ns(w->unit, words);
-	return true;
-}
-
 /* What the call that was just read waits for. same: it is the wait that was understood before. false: it is not asleep, or
  * cannot be understood now. */
-static bool understand(const struct sleepers *s, const struct process *p, struct thread *t, bool same)
+static bool understand(const struct sleepers *s, struct thread *t, bool same)
 {
 	uint64_t args[6];
 	long nr = parse_call(t->call, args);
@@ -301,8 +292,9 @@ static bool understand(const struct sleepers *s, const struct process *p, struct
 	t->late = false;
 	if (w.limit == WAIT_UNLIMITED)
 		return true;
-	if (!read_limit(p, &w, &ns))
+	if (!timed_wait_read(t->tid, &w, &ns))
 		return false;
+	t->wait.ns = ns;
 	if (w.limit == WAIT_RELATIVE) {
 		t->until_ns = clock_now(s->clock) + ns;
 	} else {
@@ -321,9 +313,15 @@ static bool has_key(const struct thread *t)
 }
 
 /* A thread of which nothing is known: its key, its state, its limit. Between two equal keys all of it belongs together. */
-static bool learn(const struct sleepers *s, const struct process *p, struct thread *t, bool *ret_ended)
+static bool learn(const struct sleepers *s, struct thread *t, bool *ret_ended)
 {
 	char call[TEXT_MAX];
+
+	*ret_ended = false;
+	if (t->held && !wake_let_go(t->tid))
+		return false;
+	t->held = false;
+
 	size_t n = read_text(t->schedstat_fd, t->key), call_len = n ? read_text(t->syscall_fd, call) : 0;
 
 	*ret_ended = n == 0;
@@ -331,10 +329,12 @@ static bool learn(const struct sleepers *s, const struct process *p, struct thre
 		return false;
 	char state = state_of(t);
 	t->zombie = state == 'Z' || state == 'X';
-	bool same = *t->call && (t->went_on || is_restart(call)) && same_arguments(call, t->call);
+	/* Of an absolute wait the limit is read again in any case: it may lie in the same place and be another. */
+	bool went_on = t->went_on && t->wait.limit == WAIT_RELATIVE;
+	bool same = *t->call && (went_on || is_restart(call)) && same_arguments(call, t->call);
 	memcpy(t->call, call, call_len + 1);
 	t->call_len = call_len;
-	if (!t->zombie && (state != 'S' || !understand(s, p, t, same)))
+	if (!t->zombie && (state != 'S' || !understand(s, t, same)))
 		return false;
 	t->key_len = n;
 	if (!has_key(t))
@@ -372,7 +372,7 @@ static bool learn_all(struct sleepers *s, bool thorough)
 		for (size_t k = 0; k < p->n; k++) {
 			bool ended;
 
-			if (p->threads[k].key_len || learn(s, p, &p->threads[k], &ended))
+			if (p->threads[k].key_len || learn(s, &p->threads[k], &ended))
 				continue;
 			learnt = false;
 			if (ended)
@@ -422,6 +422,7 @@ static bool all_still_sleep(struct sleepers *s, bool thorough)
 enum look sleepers_look(struct sleepers *s, bool thorough, int64_t *ret_next_ns)
 {
 	*ret_next_ns = INT64_MAX;
+	s->error = 0;
 
 	bool learnt = learn_all(s, thorough);
 	if (!learnt && !thorough && s->n > 0)
@@ -476,10 +477,14 @@ int sleepers_wake(struct sleepers *s, int64_t now_ns, uint64_t *wakes, pid_t *re
 
 			if (!has_limit(t) || !t->late || t->until_ns > now_ns)
 				continue;
+			/* What was known of it may be of an earlier look: it must sleep in that very wait. */
+			if (!still_sleeps(t))
+				continue;
 			int r = wake_thread(p->pid, t->tid, t->schedstat_fd, t->key, &t->wait);
 
+			t->held = r == -ETIMEDOUT;
 			/* One that is just ending may not be traced either. */
-			if (r < 0 && r != -ESRCH && state_of(t) == 'S') {
+			if (r < 0 && r != -ESRCH && r != -ETIMEDOUT && state_of(t) == 'S') {
 				*ret_tid = t->tid;
 				return r;
 			}
@@ -488,4 +493,9 @@ int sleepers_wake(struct sleepers *s, int64_t now_ns, uint64_t *wakes, pid_t *re
 			t->key_len = 0; /* whatever it does now is to be learnt anew */
 		}
 	return 0;
+}
+
+int sleepers_error(const struct sleepers *s)
+{
+	return s->error;
 }

@@ -21,7 +21,7 @@ enum look {
 	LOOK_AWAKE,  /* somebody runs, is stopped, faults, waits for a disk, or asks the supervisor for something */
 	LOOK_ASLEEP, /* all slept at one moment of this look */
 	LOOK_GONE,   /* there is no process left */
-	LOOK_FAILED, /* more threads than files can be opened */
+	LOOK_FAILED, /* somebody cannot be looked at: sleepers_error() */
 };
 
 /* clock: gives the time from which a wait counts that is seen for the first time; borrowed. */
@@ -34,6 +34,8 @@ int sleepers_set(struct sleepers *s, const pid_t *pids, size_t n);
 /* *ret_next_ns: the target's time at which the first sleeper's time is up; INT64_MAX: none has a limit. thorough: looks at all even
  * where one is awake; the times of those that sleep are known then. */
 enum look sleepers_look(struct sleepers *s, bool thorough, int64_t *ret_next_ns);
+/* -EMFILE, -ENFILE: more threads than files can be opened; -EACCES, -EPERM: a process hides (not dumpable). */
+int sleepers_error(const struct sleepers *s);
 /* Time has jumped: from here on the kernel's own timers are late for those who sleep now. */
 void sleepers_jumped(struct sleepers *s);
 /* The first deadline that the kernel would miss: of a wait that began before a jump, or of an absolute one. INT64_MAX: none. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <sys/uio.h>
 
 #include "base/units.h"
 #include "run/x86_calls.h"
@@ -60,9 +61,26 @@ static struct timed_wait futex(const uint64_t args[6])
 
 static struct timed_wait with_sets(struct timed_wait w, const uint64_t args[6])
 {
+	w.leaves_rest = w.limit == WAIT_RELATIVE;
 	w.set_bytes = (args[0] + 63) / 64 * 8;
 	for (int i = 0; i < 3; i++)
 		w.sets[i] = args[i + 1];
+	return w;
+}
+
+/* clock_nanosleep(2): on a CPU clock it waits for work to be done, not for time. */
+static struct timed_wait clock_sleep(const uint64_t args[6])
+{
+	clockid_t clock = (clockid_t)args[0];
+
+	if (clock < 0 || clock == CLOCK_PROCESS_CPUTIME_ID || clock == CLOCK_THREAD_CPUTIME_ID)
+		return (struct timed_wait){ .limit = WAIT_UNLIMITED };
+	return args[1] & TIMER_ABSTIME ? absolute(clock, args[2], 0) : relative(WAIT_TIMESPEC, args[2], 0);
+}
+
+static struct timed_wait with_rest(struct timed_wait w)
+{
+	w.leaves_rest = w.limit == WAIT_RELATIVE;
 	return w;
 }
 
@@ -74,7 +92,7 @@ struct timed_wait timed_wait_decode(long nr, const uint64_t args[6])
 	case SYS_nanosleep:
 		return relative(WAIT_TIMESPEC, args[0], 0);
 	case SYS_clock_nanosleep:
-		return args[1] & TIMER_ABSTIME ? absolute((clockid_t)args[0], args[2], 0) : relative(WAIT_TIMESPEC, args[2], 0);
+		return clock_sleep(args);
 	case SYS_epoll_wait:
 	case SYS_epoll_pwait:
 		return milliseconds(args[3]);
@@ -83,7 +101,7 @@ struct timed_wait timed_wait_decode(long nr, const uint64_t args[6])
 	case SYS_poll:
 		return milliseconds(args[2]);
 	case SYS_ppoll:
-		return relative(WAIT_TIMESPEC, args[2], 0);
+		return with_rest(relative(WAIT_TIMESPEC, args[2], 0));
 	case SYS_select:
 		return with_sets(relative(WAIT_TIMEVAL, args[4], 0), args);
 	case SYS_pselect6:
@@ -92,8 +110,6 @@ struct timed_wait timed_wait_decode(long nr, const uint64_t args[6])
 		return relative(WAIT_TIMESPEC, args[2], -EAGAIN);
 	case SYS_semtimedop:
 		return relative(WAIT_TIMESPEC, args[3], -EAGAIN);
-	case SYS_io_getevents:
-		return relative(WAIT_TIMESPEC, args[4], 0);
 	case SYS_mq_timedsend:
 	case SYS_mq_timedreceive:
 		return absolute(CLOCK_REALTIME, args[4], -ETIMEDOUT);
@@ -110,6 +126,8 @@ struct timed_wait timed_wait_decode(long nr, const uint64_t args[6])
 	case SYS_vfork:
 	case SYS_clone:
 	case SYS_clone3:
+	case SYS_io_uring_setup:
+	case SYS_io_setup:
 	case SYS_timerfd_create:
 	case SYS_timer_create:
 	case SYS_setitimer:
@@ -131,4 +149,20 @@ int64_t timed_wait_ns(enum wait_unit unit, const int64_t words[2])
 	if (words[0] < 0 || small < 0)
 		return 0;
 	return words[0] >= LONGEST_NS / NS_PER_S ? LONGEST_NS : words[0] * NS_PER_S + small;
+}
+
+/* By the thread's number: a process of which the first thread has ended has its memory all the same. */
+bool timed_wait_read(pid_t tid, const struct timed_wait *w, int64_t *ret_ns)
+{
+	int64_t words[2];
+	const struct iovec to = { words, sizeof(words) }, from = { (void *)w->at, sizeof(words) }; /* NOLINT */
+
+	if (w->unit == WAIT_MILLISECONDS) {
+		*ret_ns = (int64_t)w->at * NS_PER_MS;
+		return true;
+	}
+	if (process_vm_readv(tid, &to, 1, &from, 1, 0) != sizeof(words))
+		return false;
+	*ret_ns = timed_wait_ns(w->unit, words);
+	return true;
 }

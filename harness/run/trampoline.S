@@ -32,6 +32,10 @@ trampoline_clock_gettime:
 	je	1f
 	cmp	$3, %edi		/* CLOCK_THREAD_CPUTIME_ID */
 	je	1f
+	cmp	$8, %edi		/* CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM: no vDSO has them, */
+	je	1f			/* and the system call is answered with the offset (gate.c) */
+	cmp	$9, %edi
+	je	1f
 	mov	offset_page(%rip), %rax
 	add	8(%rsi), %rax
 	xor	%edx, %edx

@@ -34,7 +34,6 @@
 #define THOROUGH_SHARE 20
 #define IDLE_NS (1 * NS_PER_MS)     /* nothing is due, or time may not jump */
 #define ADMIT_MAX_NS (5 * NS_PER_S)
-#define TOO_MANY_THREADS "the run has more threads than files can be opened here (ulimit -n)"
 
 struct virtual_clock {
 	struct clock *clock; /* borrowed */
@@ -79,6 +78,13 @@ static void lose(struct virtual_clock *v, const char *why)
 		v->report.ended_ns = v->clock->exec_ns ? clock_now(v->clock) : 0;
 	}
 	(void)pthread_mutex_unlock(&v->lock);
+}
+
+/* Of a thread or process. */
+static void lose_sight(struct virtual_clock *v, int error)
+{
+	lose(v, error == -EMFILE || error == -ENFILE ? "the run has more threads than files can be opened here (ulimit -n)"
+						     : "a process of the run hides what it does (it is not dumpable, or another user's): as root it could be seen");
 }
 
 static void on_lost(void *arg, const char *why)
@@ -151,12 +157,16 @@ static void list_processes(struct virtual_clock *v)
 {
 	static _Thread_local pid_t pids[PROCESSES_MAX];
 
-	size_t n = v->hooks.processes(v->hooks.arg, pids, PROCESSES_MAX);
+	struct gate *gates[GATES_MAX];
+	size_t n = v->hooks.processes(v->hooks.arg, pids, PROCESSES_MAX), n_gates = gates_of(v, gates);
+
+	for (size_t i = 0; i < n_gates; i++)
+		n += gate_processes(gates[i], pids + n, PROCESSES_MAX - n);
 	if (n == PROCESSES_MAX)
 		lose(v, "the run has more than 4 095 processes");
 	int added = sleepers_set(v->sleepers, pids, n);
 	if (added < 0)
-		lose(v, TOO_MANY_THREADS);
+		lose_sight(v, added);
 	/* One that is new may have asked already for one more, which is not there yet: until a list brings nobody. */
 	if (added > 0)
 		atomic_store(&v->processes_changed, true);
@@ -271,7 +281,7 @@ static int64_t turn(struct virtual_clock *v)
 		return PAUSE_MIN_NS;
 	}
 	if (look == LOOK_FAILED)
-		lose(v, TOO_MANY_THREADS);
+		lose_sight(v, sleepers_error(v->sleepers));
 	if (atomic_load(&v->frozen))
 		return THOROUGH_NS; /* no more hooks: those who are known are still woken in time */
 	/* Who was about to make a process when it asked at the gate has made it, now that all sleep. */
@@ -368,8 +378,9 @@ int virtual_clock_admit(struct virtual_clock *v, pid_t pid, int pidfd, int liste
 		gate_serve(g, &events);
 		begun |= gate_is_busy(g);
 		over = begun && !gate_is_busy(g);
+		/* It has said so, or died. */
 		struct pollfd failed = { .fd = report_fd, .events = POLLIN };
-		over |= poll(&failed, 1, 0) > 0 && (failed.revents & POLLIN);
+		over |= poll(&failed, 1, 0) > 0 && !gate_is_busy(g);
 		over |= has_ended(v) && !gate_is_busy(g);
 	}
 	if (gate_is_busy(g)) {

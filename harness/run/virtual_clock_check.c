@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "run/gate.h"
 #include "run/virtual_clock.h"
 
 #ifdef __x86_64__
@@ -28,6 +29,24 @@ static int check_clocksource(struct err *err)
 			return 0;
 	return err_set(err, 0, "this machine's clocksource is %.*s, which programs read by a system call: the virtual clock needs tsc or kvm-clock",
 		       (int)strcspn(source, "\n"), source);
+}
+
+/* A process can have one filter with a listener above it only. */
+static int check_filter(struct err *err)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(gate_install() < 0 ? errno : 0);
+	if (pid < 0)
+		return err_set(err, errno, "cannot start a process to try the virtual clock on");
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	(void)err_set(err, WIFEXITED(status) ? WEXITSTATUS(status) : EPERM, "the virtual clock cannot put its seccomp filter in place");
+	return err_hint(err, "Is memtide itself run under such a filter (on a virtual clock, or in a container that has one)? Use --clock real");
 }
 
 /* A child, as the targets are: may it be traced? */
@@ -62,7 +81,11 @@ int virtual_clock_check(struct err *err)
 		return err_set(err, errno, "this kernel or container has no seccomp user notification (Linux 5.9), which the virtual clock needs");
 	if (file_read("/proc/thread-self/schedstat", 256, &schedstat, NULL, err) < 0)
 		return err_wrap(err, "the virtual clock needs schedstat");
+	if (!strncmp(schedstat, "0 0 0", 5))
+		return err_set(err, 0, "this kernel counts nothing in schedstat (CONFIG_SCHEDSTATS), by which the virtual clock knows who sleeps");
 	int r = check_clocksource(err);
+	if (r >= 0)
+		r = check_filter(err);
 	return r < 0 ? r : check_ptrace(err);
 }
 

@@ -19,7 +19,7 @@
 #include "base/units.h"
 #include "run/clock.h"
 
-#define STOP_MAX_NS (2 * NS_PER_S)
+#define STOP_MAX_NS (NS_PER_S / 10)
 #define YIELDS 50
 
 /* What the kernel leaves in the result register of a call that it would start again (include/linux/errno.h); EINTR for the
@@ -32,15 +32,13 @@
 #if defined(__x86_64__)
 
 /* Whether it is for the main loop to learn how that process ended. */
-static bool is_own_child(pid_t pid, pid_t tid)
+static bool is_own_child(pid_t tid)
 {
 	char path[64], text[512];
 	const char *paren;
 	int parent = 0;
 
-	if (pid != tid)
-		return false;
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)tid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	if (fd >= 0)
@@ -50,23 +48,31 @@ static bool is_own_child(pid_t pid, pid_t tid)
 	return paren && sscanf(paren + 1, " %*c %d", &parent) == 1 && parent == getpid();
 }
 
-/* Its stop, as waitid's si_status. A thread that ends while it is traced stays a zombie until its tracer has taken note, and its
- * process with it: so the end of any but a child of our own is taken too. */
+/* Its stop, as waitid's si_status: 0; -EAGAIN: not yet; -ESRCH: it has ended. A thread that ends while it is traced stays a zombie
+ * until its tracer has taken note, and its process with it: so the end of any but a child of our own is taken too. */
+static int take_stop(pid_t tid, bool own, int *ret_status)
+{
+	siginfo_t si = { 0 };
+
+	if (waitid(P_PID, (id_t)tid, &si, WSTOPPED | WEXITED | WNOHANG | __WALL | (own ? WNOWAIT : 0)) < 0)
+		return -ESRCH;
+	if (si.si_pid != tid)
+		return -EAGAIN;
+	*ret_status = si.si_status;
+	return si.si_code == CLD_TRAPPED || si.si_code == CLD_STOPPED ? 0 : -ESRCH;
+}
+
 static int wait_for_stop(pid_t pid, pid_t tid, int *ret_status)
 {
 	const struct timespec pause = { 0, 20000 };
 	int64_t end = clock_monotonic_ns() + STOP_MAX_NS;
-	int how = WSTOPPED | WNOHANG | __WALL | (is_own_child(pid, tid) ? 0 : WEXITED);
+	bool own = pid == tid && is_own_child(tid);
 
 	for (int i = 0; clock_monotonic_ns() < end; i++) {
-		siginfo_t si = { 0 };
+		int r = take_stop(tid, own, ret_status);
 
-		if (waitid(P_PID, (id_t)tid, &si, how) < 0)
-			return -ESRCH;
-		if (si.si_pid == tid) {
-			*ret_status = si.si_status;
-			return si.si_code == CLD_TRAPPED || si.si_code == CLD_STOPPED ? 0 : -ESRCH;
-		}
+		if (r != -EAGAIN)
+			return r;
 		if (i < YIELDS)
 			(void)sched_yield();
 		else
@@ -102,8 +108,8 @@ static bool is_same_wait(int schedstat_fd, const char *key)
 	return times_run(now) - times_run(key) <= 1;
 }
 
-/* select() with nothing ready leaves its sets empty. */
-static void empty_sets(pid_t pid, const struct timed_wait *w)
+/* select() with nothing ready leaves its sets empty; it, pselect6() and ppoll() leave no time. */
+static void empty_sets(pid_t tid, const struct timed_wait *w)
 {
 	static const char zeros[8192];
 
@@ -111,7 +117,12 @@ static void empty_sets(pid_t pid, const struct timed_wait *w)
 		const struct iovec from = { (void *)zeros, w->set_bytes }, to = { (void *)w->sets[i], w->set_bytes }; /* NOLINT */
 
 		if (w->sets[i])
-			(void)process_vm_writev(pid, &from, 1, &to, 1, 0);
+			(void)process_vm_writev(tid, &from, 1, &to, 1, 0);
+	}
+	if (w->leaves_rest) {
+		const struct iovec from = { (void *)zeros, 16 }, to = { (void *)w->at, 16 }; /* NOLINT */
+
+		(void)process_vm_writev(tid, &from, 1, &to, 1, 0);
 	}
 }
 
@@ -137,7 +148,16 @@ int wake_again(pid_t tid)
 	return is_in_a_call(&r) ? begin_again(tid, &r) : 0;
 }
 
-static int end_call(pid_t pid, pid_t tid, bool same, const struct timed_wait *wait)
+/* One that another thread has woken at this very moment may wait again in the same place, for longer. (What is left of a
+ * relative wait the kernel has written over its limit by now.) */
+static bool is_another_limit(pid_t tid, const struct timed_wait *w)
+{
+	int64_t ns;
+
+	return w->limit == WAIT_ABSOLUTE && (!timed_wait_read(tid, w, &ns) || ns != w->ns);
+}
+
+static int end_call(pid_t tid, bool same, const struct timed_wait *wait)
 {
 	struct user_regs_struct r;
 
@@ -145,16 +165,28 @@ static int end_call(pid_t pid, pid_t tid, bool same, const struct timed_wait *wa
 		return -errno;
 	if (!is_in_a_call(&r))
 		return WAKE_ELSEWHERE;
-	if (!same) {
-		/* The kernel starts the others again by itself. */
-		int e = (int64_t)r.rax == -EINTR ? begin_again(tid, &r) : 0;
+	if (!same || is_another_limit(tid, wait)) {
+		/* An absolute one loses nothing, and its limit is read again then; the others the kernel itself starts again, for what
+		 * is left, except for those that it never does. */
+		int e = wait->limit == WAIT_ABSOLUTE || (int64_t)r.rax == -EINTR ? begin_again(tid, &r) : 0;
 
 		return e < 0 ? e : WAKE_DISTURBED;
 	}
-	empty_sets(pid, wait);
+	empty_sets(tid, wait);
 	r.rax = (uint64_t)wait->result;
 	r.orig_rax = (uint64_t)-1; /* the kernel is not to start it again */
 	return ptrace(PTRACE_SETREGS, tid, 0, &r) < 0 ? -errno : WAKE_DONE;
+}
+
+bool wake_let_go(pid_t tid)
+{
+	int status = 0, r = take_stop(tid, is_own_child(tid), &status);
+
+	if (r == 0) {
+		(void)wake_again(tid);
+		(void)ptrace(PTRACE_DETACH, tid, 0, status >> 8 == PTRACE_EVENT_STOP ? 0 : status & 0xff);
+	}
+	return r != -EAGAIN;
 }
 
 int wake_thread(pid_t pid, pid_t tid, int schedstat_fd, const char *key, const struct timed_wait *wait)
@@ -168,13 +200,19 @@ int wake_thread(pid_t pid, pid_t tid, int schedstat_fd, const char *key, const s
 	if (r < 0)
 		return r;
 	bool ours = status >> 8 == PTRACE_EVENT_STOP;
-	r = ours ? end_call(pid, tid, is_same_wait(schedstat_fd, key), wait) : WAKE_ELSEWHERE;
+	r = ours ? end_call(tid, is_same_wait(schedstat_fd, key), wait) : WAKE_ELSEWHERE;
 	/* A signal of its own that came first is delivered. */
 	(void)ptrace(PTRACE_DETACH, tid, 0, ours ? 0 : status & 0xff);
 	return r;
 }
 
 #else
+
+bool wake_let_go(pid_t tid)
+{
+	(void)tid;
+	return true;
+}
 
 int wake_again(pid_t tid)
 {
