@@ -25,9 +25,9 @@ pytestmark = pytest.mark.usefixtures("needs_root")
 
 WAITS = [
     "nanosleep", "nanosleep-loop", "abs-monotonic", "abs-realtime", "cond", "cond-monotonic", "sem", "select", "poll", "epoll",
-    "sigtimedwait", "time", "cpu", "raw-clock",
+    "sigtimedwait", "time", "cpu", "raw-clock", "leader-exit", "cond-race",
 ]  # fmt: skip
-FAMILIES = ["fork", "exec", "exec-fail", "double-fork", "vfork", "pipe", "tcp"]
+FAMILIES = ["fork", "exec", "exec-fail", "double-fork", "vfork", "kill-race", "thread-exec", "pipe", "tcp"]
 # What cannot be moved, and the words that must name it.
 IMMOVABLE = {
     ("clock", "timerfd"): ["timerfd"],

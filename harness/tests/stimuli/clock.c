@@ -9,6 +9,8 @@
  *   time          time(), gettimeofday() and clock_gettime() agree, before and after
  *   cpu           the clocks of CPU time do not count a sleep
  *   spin          reads the clock until S have passed
+ *   leader-exit   the first thread ends, another sleeps
+ *   cond-race     40 threads are signalled at the moment when their time is up, once a second
  *   spin-beside   the same in one thread, while another sleeps
  *   threads N S   N threads sleep
  *   exit          exits at once
@@ -326,6 +328,73 @@ static void mode_spin_beside(double s)
 	pthread_join(thread, NULL);
 }
 
+/* The process goes on without its first thread. */
+static void *last_thread(void *seconds)
+{
+	double s = *(double *)seconds;
+
+	sleep_for(0.1);
+	sleep_for(s - 0.1);
+	printf("elapsed %.3f\n", s);
+	exit(0);
+}
+
+static void mode_leader_exit(double s)
+{
+	static double kept;
+	pthread_t thread;
+
+	kept = s;
+	start(&thread, last_thread, &kept);
+	pthread_exit(NULL);
+}
+
+#define RACERS 40
+
+static struct racer {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+} racers[RACERS];
+
+/* Until the next full second, again and again: the signal comes at the very moment when the time is up. */
+static void *race(void *arg)
+{
+	struct racer *r = arg;
+
+	pthread_mutex_lock(&r->lock);
+	for (;;) {
+		struct timespec until = { (time_t)now(CLOCK_MONOTONIC) + 1, 0 };
+
+		if (pthread_cond_timedwait(&r->wake, &r->lock, &until) == ETIMEDOUT && now(CLOCK_MONOTONIC) < (double)until.tv_sec)
+			fail("clock: a timeout before its time");
+	}
+	return NULL;
+}
+
+static void mode_cond_race(double s)
+{
+	pthread_condattr_t attr;
+	pthread_t thread;
+	double began = now(CLOCK_MONOTONIC);
+	struct timespec until = { (time_t)began, 0 };
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	for (int i = 0; i < RACERS; i++) {
+		pthread_mutex_init(&racers[i].lock, NULL);
+		pthread_cond_init(&racers[i].wake, &attr);
+		errno = pthread_create(&thread, NULL, race, &racers[i]);
+		expect(errno == 0, "pthread_create");
+	}
+	for (int k = 0; k < (int)s; k++) {
+		until.tv_sec++;
+		(void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+		for (int i = 0; i < RACERS; i++)
+			pthread_cond_signal(&racers[i].wake);
+	}
+	sleep_for(fmax(0, began + s - now(CLOCK_MONOTONIC)));
+}
+
 static void mode_threads(double s)
 {
 	size_t n = strtoul(arguments[2], NULL, 10);
@@ -367,6 +436,8 @@ int main(int argc, char **argv)
 		{ "cpu", mode_cpu },
 		{ "spin", mode_spin },
 		{ "spin-beside", mode_spin_beside },
+		{ "leader-exit", mode_leader_exit },
+		{ "cond-race", mode_cond_race },
 		{ "threads", mode_threads },
 		{ "exit", mode_exit },
 	};

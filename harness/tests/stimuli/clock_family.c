@@ -10,6 +10,8 @@
  *   double-fork   an orphaned grandchild sleeps, and tells by a pipe
  *   seccomp-child the child has a filter of its own that refuses shared mappings, and executes this program
  *   setuid-child S PATH   the child executes PATH, a copy of this program (a setuid one)
+ *   kill-race     once a second a child is killed at the very end of its sleep, S times
+ *   thread-exec   the child executes this program from another than its first thread; and a file that is not there
  *   stop          the child stops itself, and is continued after S
  *   pipe          two processes take turns to sleep S/10
  *   tcp           client and server over loopback: a request each S/10
@@ -17,6 +19,7 @@
 #include <arpa/inet.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <spawn.h>
 #include <stddef.h>
 #include <sys/epoll.h>
@@ -219,6 +222,52 @@ static void mode_setuid_child(double s)
 	execute(arguments[3], s, NULL);
 }
 
+/* The child's sleep ends with the parent's: the child is killed while it is being woken. */
+static void mode_kill_race(double s)
+{
+	for (int i = 0; i < (int)s; i++) {
+		pid_t child = fork();
+
+		if (child == 0) {
+			sleep_for(1);
+			_exit(0);
+		}
+		sleep_for(1);
+		expect(child > 0 && kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child, "a killed child");
+	}
+}
+
+static void *executes_nothing(void *arg)
+{
+	execl("/nonexistent/program", "nothing", (char *)NULL);
+	return arg;
+}
+
+static void *executes_self(void *seconds)
+{
+	execl(self, "clock_family", "nanosleep", (char *)seconds, (char *)NULL);
+	return NULL;
+}
+
+static void mode_thread_exec(double s)
+{
+	pid_t child = fork();
+	int status = 0;
+	pthread_t thread;
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "%f", s);
+	if (child == 0) {
+		(void)freopen("/dev/null", "w", stdout);
+		(void)pthread_create(&thread, NULL, executes_nothing, NULL);
+		(void)pthread_join(thread, NULL);
+		(void)pthread_create(&thread, NULL, executes_self, text);
+		(void)pthread_join(thread, NULL);
+		_exit(3);
+	}
+	expect(child > 0 && waitpid(child, &status, 0) == child && status == 0, "a child that executes from a thread");
+}
+
 static void mode_stop(double s)
 {
 	pid_t child = fork_with(-1);
@@ -338,6 +387,8 @@ int main(int argc, char **argv)
 		{ "double-fork", mode_double_fork },
 		{ "seccomp-child", mode_seccomp_child },
 		{ "setuid-child", mode_setuid_child },
+		{ "kill-race", mode_kill_race },
+		{ "thread-exec", mode_thread_exec },
 		{ "stop", mode_stop },
 		{ "pipe", mode_pipe },
 		{ "tcp", mode_tcp },
