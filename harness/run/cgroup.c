@@ -27,7 +27,7 @@ struct memcg {
 	int version;
 	char *name; /* owned: relative to the mount */
 	char *path; /* owned: absolute */
-	int enter_fd, usage_fd, stat_fd, procs_fd, peak_fd, oom_fd;
+	int enter_fd, usage_fd, stat_fd, peak_fd, oom_fd;
 	bool deleted;
 };
 
@@ -324,9 +324,8 @@ int memcg_create(struct memcg_root *root, const char *name, uint64_t limit_bytes
 	g->stat_fd = open_in(g->path, names->stat, O_RDONLY);
 	g->peak_fd = open_in(g->path, names->peak, O_RDONLY);
 	g->oom_fd = open_in(g->path, names->oom, O_RDONLY);
-	g->procs_fd = open_in(g->path, "cgroup.procs", O_RDONLY);
 	g->enter_fd = g->version == 1 ? open_in(g->path, "cgroup.procs", O_WRONLY) : open(g->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (g->enter_fd < 0 || g->procs_fd < 0)
+	if (g->enter_fd < 0)
 		r = err_set(err, errno, "cannot open cgroup.procs in %s", g->path);
 	else
 		r = check_limit(g, limit_bytes, err);
@@ -379,18 +378,6 @@ void memcg_counters(const struct memcg *g, struct memcg_counters *ret)
 		(void)cgroup_parse_keyed(text, cgroup_names(g->version)->oom_kill_key, &ret->oom_kills);
 }
 
-int memcg_population(const struct memcg *g)
-{
-	char text[4096];
-	int n = 0;
-
-	if (g->deleted || !read_fd(g->procs_fd, text, sizeof(text)))
-		return 0;
-	for (const char *p = text; *p; p++)
-		n += *p == '\n';
-	return n;
-}
-
 size_t memcg_pids(const struct memcg *g, pid_t *ret, size_t max)
 {
 	/* Opened anew: v1 gives a kept descriptor the list of up to a second ago (cgroup_pidlist_start(), kernel/cgroup/cgroup-v1.c). */
@@ -413,6 +400,13 @@ size_t memcg_pids(const struct memcg *g, pid_t *ret, size_t max)
 		}
 	}
 	return n;
+}
+
+int memcg_population(const struct memcg *g)
+{
+	pid_t some[512]; /* whether there are more is all the same */
+
+	return (int)memcg_pids(g, some, sizeof(some) / sizeof(*some));
 }
 
 void memcg_kill(const struct memcg *g)
@@ -445,7 +439,7 @@ struct memcg *memcg_free(struct memcg *g)
 		if (memcg_population(g) > 0 || memcg_delete(g) < 0)
 			(void)nanosleep(&pause, NULL);
 	}
-	const int fds[] = { g->enter_fd, g->usage_fd, g->stat_fd, g->procs_fd, g->peak_fd, g->oom_fd };
+	const int fds[] = { g->enter_fd, g->usage_fd, g->stat_fd, g->peak_fd, g->oom_fd };
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		if (fds[i] >= 0)
 			(void)close(fds[i]);

@@ -39,7 +39,7 @@ struct memcg_counters {
 	uint64_t oom_kills;  /* MISSING where the kernel does not count them */
 };
 void memcg_counters(const struct memcg *g, struct memcg_counters *ret);
-/* Number of processes in the group, 0 where none is left. */
+/* Number of processes in the group, at most 512; 0 where none is left. */
 int memcg_population(const struct memcg *g);
 /* The processes in it, up to max; returns how many. Any thread. */
 size_t memcg_pids(const struct memcg *g, pid_t *ret, size_t max);

@@ -20,7 +20,6 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/uio.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,11 +30,11 @@
 #include "run/clock.h"
 #include "run/inject.h"
 #include "run/owner.h"
+#include "run/tracee.h"
 #include "run/wake.h"
 #include "run/x86_calls.h"
 
 #define EXEC_MAX_NS (20 * NS_PER_MS) /* an exec that has not happened by then has failed, and its process gone on */
-
 #define EXEC_GIVEN_UP_NS (5 * NS_PER_S)
 
 /* ---- the filter ------------------------------------------------------------------------------------------------------------------- */
@@ -160,20 +159,16 @@ struct inside {
 static void name_of(pid_t pid, char *buf, size_t n)
 {
 	char path[64];
-	ssize_t got;
+	cleanup_free char *comm = NULL;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	got = readlink(path, buf, n - 1);
-	if (got < 0) {
-		(void)snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-		int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-		got = fd < 0 ? -1 : read(fd, buf, n - 1);
-		if (fd >= 0)
-			(void)close(fd);
-	}
+	ssize_t got = readlink(path, buf, n - 1);
 	buf[got > 0 ? got : 0] = 0;
-	buf[strcspn(buf, "\n")] = 0;
+	if (got > 0)
+		return;
+	(void)snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	if (file_read(path, 4096, &comm, NULL, NULL) >= 0)
+		(void)snprintf(buf, n, "%.*s", (int)strcspn(comm, "\n"), comm);
 }
 
 static void lose(const struct gate_events *e, pid_t pid, const char *why)
@@ -188,18 +183,11 @@ static void lose(const struct gate_events *e, pid_t pid, const char *why)
 /* A number of /proc/PID/status; 0 where it is not there. */
 static unsigned status_number(pid_t pid, const char *key)
 {
-	char path[64], text[8192];
-	ssize_t n;
+	char path[64];
+	cleanup_free char *text = NULL;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (fd >= 0)
-		(void)close(fd);
-	if (n <= 0)
-		return 0;
-	text[n] = 0;
-	const char *at = strstr(text, key);
+	const char *at = file_read(path, 65536, &text, NULL, NULL) < 0 ? NULL : strstr(text, key);
 	return at ? (unsigned)strtoul(at + strlen(key), NULL, 10) : 0;
 }
 
@@ -217,15 +205,6 @@ static bool wants_rights(pid_t pid)
 	       (((st.st_mode & S_ISUID) && st.st_uid != self.st_uid) || ((st.st_mode & S_ISGID) && st.st_gid != self.st_gid));
 }
 
-static bool start_time_of(pid_t pid, uint64_t *ret)
-{
-	char path[64];
-	cleanup_free char *text = NULL;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	return file_read(path, 4096, &text, NULL, NULL) >= 0 && owner_parse_start_time(text, ret);
-}
-
 static void remember(struct gate *g, pid_t pid)
 {
 	struct inside i = { .pid = pid };
@@ -233,7 +212,7 @@ static void remember(struct gate *g, pid_t pid)
 	for (size_t k = 0; k < g->n_inside; k++)
 		if (g->inside[k].pid == pid)
 			return;
-	if (!start_time_of(pid, &i.start_time))
+	if (owner_read_start_time(pid, &i.start_time) < 0)
 		return;
 	g->inside = xreallocarray(g->inside, g->n_inside + 1, sizeof(*g->inside));
 	g->inside[g->n_inside++] = i;
@@ -246,7 +225,7 @@ size_t gate_processes(struct gate *g, pid_t *ret, size_t max)
 	for (size_t k = 0; k < g->n_inside; k++) {
 		uint64_t start_time;
 
-		if (!start_time_of(g->inside[k].pid, &start_time) || start_time != g->inside[k].start_time)
+		if (owner_read_start_time(g->inside[k].pid, &start_time) < 0 || start_time != g->inside[k].start_time)
 			continue;
 		g->inside[kept++] = g->inside[k];
 		if (n < max)
@@ -317,24 +296,17 @@ static bool on_stop(struct gate *g, struct execing *x, int status, const struct 
 	return false;
 }
 
-/* Returns false when x is to be forgotten. The end of any but the supervisor's own child is taken: its parent learns it after its
- * tracer only. */
+/* Returns false when x is to be forgotten. */
 static bool follow(struct gate *g, struct execing *x, const struct gate_events *e)
 {
-	siginfo_t si = { 0 };
-	int how = WSTOPPED | WNOHANG | __WALL | (x->tid == g->child ? 0 : WEXITED);
+	int status = 0, r = tracee_take_stop(x->tid, x->tid == g->child, &status);
 
-	if (waitid(P_PID, (id_t)x->tid, &si, how) < 0) {
-		bool became_first = x->tid != x->pid;
-
-		x->tid = x->pid;
-		return became_first;
+	if (r == -ECHILD && x->tid != x->pid) {
+		x->tid = x->pid; /* it has executed the program, and is the first thread now */
+		return true;
 	}
-	if (si.si_pid == x->tid) {
-		if (si.si_code != CLD_TRAPPED && si.si_code != CLD_STOPPED)
-			return false; /* it has exited */
-		return on_stop(g, x, si.si_status, e);
-	}
+	if (r != -EAGAIN)
+		return r == 0 && on_stop(g, x, status, e);
 	if (x->stage == EXEC_EXPECTED && clock_monotonic_ns() - x->since_ns > EXEC_MAX_NS) {
 		x->stage = EXEC_LEAVING;
 		(void)ptrace(PTRACE_INTERRUPT, x->tid, 0, 0);

@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,12 +14,11 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/user.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/units.h"
+#include "run/tracee.h"
 #include "run/trampoline.h"
 
 #if defined(__x86_64__)
@@ -29,6 +29,7 @@
 
 struct patient {
 	pid_t pid;
+	bool own; /* a child of the supervisor */
 	struct user_regs_struct regs; /* as they are at its first instruction */
 	uint64_t vdso_at, syscall_at; /* the vDSO, and a system call instruction in it */
 	size_t vdso_bytes;
@@ -64,25 +65,11 @@ static int write_words(pid_t pid, uint64_t at, const void *data, size_t bytes)
 }
 
 /* One step of a stopped process is over in microseconds, unless it is killed meanwhile. */
-static int wait_for_trap(pid_t pid)
+static int wait_for_trap(const struct patient *p)
 {
-	const struct timespec pause = { 0, 10000 };
-	struct timespec now;
+	int status = 0, r = tracee_wait_for_stop(p->pid, p->own, STEP_MAX_NS, &status);
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	for (int64_t end = now.tv_sec + STEP_MAX_NS / NS_PER_S; now.tv_sec <= end;) {
-		siginfo_t si = { 0 };
-
-		if (waitid(P_PID, (id_t)pid, &si, WSTOPPED | WNOHANG | __WALL) < 0)
-			return -errno;
-		if (si.si_pid == pid)
-			return (si.si_status & 0xff) == SIGTRAP ? 0 : -EINTR;
-		if (kill(pid, 0) < 0)
-			return -ESRCH;
-		(void)nanosleep(&pause, NULL);
-		(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	}
-	return -ETIMEDOUT;
+	return r < 0 ? r : (status & 0xff) == SIGTRAP ? 0 : -EINTR;
 }
 
 /* A system call that the process makes: its result, or -errno as the kernel gives it. */
@@ -103,7 +90,7 @@ static long remote_syscall(struct patient *p, long nr, const uint64_t a[6], int 
 		*ret_error = -errno;
 		return -1;
 	}
-	if ((*ret_error = wait_for_trap(p->pid)) < 0)
+	if ((*ret_error = wait_for_trap(p)) < 0)
 		return -1;
 	if (ptrace(PTRACE_GETREGS, p->pid, 0, &r) < 0) {
 		*ret_error = -errno;
@@ -275,7 +262,7 @@ static int64_t map_pages(struct patient *p, const char *page_path, struct err *e
 
 int inject_clock(pid_t pid, const char *page_path, struct err *err)
 {
-	struct patient p = { .pid = pid };
+	struct patient p = { .pid = pid, .own = tracee_is_own(pid) };
 	struct symbols s;
 
 	if (ptrace(PTRACE_GETREGS, pid, 0, &p.regs) < 0)

@@ -61,20 +61,25 @@ bool owner_parse_start_time(const char *stat_text, uint64_t *ret)
 	return p && parse_digits(p + 1, ret) != NULL;
 }
 
+int owner_read_start_time(pid_t pid, uint64_t *ret)
+{
+	char path[64];
+	cleanup_free char *text = NULL;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	int r = file_read(path, 4096, &text, NULL, NULL);
+	return r < 0 ? r : owner_parse_start_time(text, ret) ? 0 : -ESRCH;
+}
+
 bool owner_is_gone(const struct owner *o)
 {
 	struct stat ns;
-	char path[64];
-	cleanup_free char *text = NULL;
 	uint64_t start;
 
 	if (stat("/proc/self/ns/pid", &ns) < 0 || (uint64_t)ns.st_ino != o->pid_namespace)
 		return false;
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)o->pid);
-	int r = file_read(path, 4096, &text, NULL, NULL);
-	if (r < 0)
-		return r == -ENOENT || r == -ESRCH; /* unreadable is not gone */
-	return !owner_parse_start_time(text, &start) || start != o->start_time;
+	int r = owner_read_start_time(o->pid, &start);
+	return r < 0 ? r == -ENOENT || r == -ESRCH /* unreadable is not gone */ : start != o->start_time;
 }
 
 /* The value of OWNER_VARIABLE in a process's environment; NULL: it has none, or may not be read. Caller frees. */
@@ -99,19 +104,27 @@ static bool is_of_a_gone_owner(const char *run)
 	return owner_parse(name, &o) && owner_is_gone(&o);
 }
 
+/* The next process but this one that stands in a run's environment: its number, and the run; 0: there is none left. */
+static pid_t next_of_a_run(DIR *proc, char **ret_run)
+{
+	for (struct dirent *e; proc && (e = readdir(proc));) {
+		pid_t pid = (pid_t)atoi(e->d_name);
+
+		if (pid > 1 && pid != getpid() && (*ret_run = run_of_process(e->d_name)))
+			return pid;
+	}
+	return 0;
+}
+
 /* wanted: NULL for the runs of all supervisors that are gone. */
 static int kill_processes(const char *wanted, struct strv *ret_swept)
 {
 	DIR *proc = opendir("/proc");
+	char *run;
 	int n = 0;
 
-	for (struct dirent *e; proc && (e = readdir(proc));) {
-		pid_t pid = (pid_t)atoi(e->d_name);
-		cleanup_free char *run = pid > 1 && pid != getpid() ? run_of_process(e->d_name) : NULL;
-
-		if (!run || (wanted ? strcmp(run, wanted) != 0 : !is_of_a_gone_owner(run)))
-			continue;
-		if (kill(pid, SIGKILL) < 0)
+	for (pid_t pid; (pid = next_of_a_run(proc, &run)); free(run)) {
+		if ((wanted ? strcmp(run, wanted) != 0 : !is_of_a_gone_owner(run)) || kill(pid, SIGKILL) < 0)
 			continue;
 		n++;
 		if (ret_swept)
@@ -125,15 +138,12 @@ static int kill_processes(const char *wanted, struct strv *ret_swept)
 size_t owner_pids_of_run(const char *owner_and_run, pid_t *ret, size_t max)
 {
 	DIR *proc = opendir("/proc");
+	char *run;
 	size_t n = 0;
 
-	for (struct dirent *e; proc && n < max && (e = readdir(proc));) {
-		pid_t pid = (pid_t)atoi(e->d_name);
-		cleanup_free char *run = pid > 1 && pid != getpid() ? run_of_process(e->d_name) : NULL;
-
-		if (run && !strcmp(run, owner_and_run))
+	for (pid_t pid; n < max && (pid = next_of_a_run(proc, &run)); free(run))
+		if (!strcmp(run, owner_and_run))
 			ret[n++] = pid;
-	}
 	if (proc)
 		(void)closedir(proc);
 	return n;

@@ -28,6 +28,8 @@ void owner_format(char buf[OWNER_NAME_MAX], const struct owner *o);
 bool owner_parse(const char *name, struct owner *ret);
 /* Whether it has ended. One of another pid namespace cannot be told: it counts as alive. */
 bool owner_is_gone(const struct owner *o);
+/* Of a process that lives, from its /proc/PID/stat; with its number that tells it from any later one. -errno. */
+int owner_read_start_time(pid_t pid, uint64_t *ret);
 /* /proc/PID/stat: field 22. Looks behind the last ')', since a process may call itself anything. */
 bool owner_parse_start_time(const char *stat_text, uint64_t *ret);
 

@@ -12,20 +12,25 @@
 	.globl	trampoline_real_clock_gettime, trampoline_real_gettimeofday, trampoline_end
 	.set	offset_page, trampoline_begin - 4096
 
-trampoline_begin:
-
-/* int clock_gettime(clockid_t %edi, struct timespec *%rsi) */
-trampoline_clock_gettime:
+/* The vDSO's own function with the caller's arguments, which stay in %rdi and %rsi; to 1f where it fails. */
+	.macro	call_real function
 	endbr64
 	push	%rdi
 	push	%rsi
 	sub	$8, %rsp
-	call	*trampoline_real_clock_gettime(%rip)
+	call	*\function(%rip)
 	add	$8, %rsp
 	pop	%rsi
 	pop	%rdi
 	test	%eax, %eax
 	jnz	1f
+	.endm
+
+trampoline_begin:
+
+/* int clock_gettime(clockid_t %edi, struct timespec *%rsi) */
+trampoline_clock_gettime:
+	call_real trampoline_real_clock_gettime
 	test	%edi, %edi		/* the CPU clock of some process or thread */
 	js	1f
 	cmp	$2, %edi		/* CLOCK_PROCESS_CPUTIME_ID */
@@ -49,16 +54,7 @@ trampoline_clock_gettime:
 /* int gettimeofday(struct timeval *%rdi, struct timezone *%rsi) */
 	.balign	16
 trampoline_gettimeofday:
-	endbr64
-	push	%rdi
-	push	%rsi
-	sub	$8, %rsp
-	call	*trampoline_real_gettimeofday(%rip)
-	add	$8, %rsp
-	pop	%rsi
-	pop	%rdi
-	test	%eax, %eax
-	jnz	1f
+	call_real trampoline_real_gettimeofday
 	test	%rdi, %rdi
 	jz	1f
 	mov	offset_page(%rip), %rax

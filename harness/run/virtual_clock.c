@@ -2,7 +2,6 @@
 #include "run/virtual_clock.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -56,7 +55,6 @@ struct virtual_clock {
 	/* of the thread */
 	struct sleepers *sleepers;
 	unsigned alarm_rung;  /* alarm_set when the alarm went off: no jump until it is set again */
-	bool wants_supervisor; /* hold() said so */
 	int64_t pause_ns, next_thorough_ns; /* the second: CLOCK_MONOTONIC */
 };
 

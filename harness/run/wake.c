@@ -2,25 +2,17 @@
 #include "run/wake.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/user.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/units.h"
-#include "run/clock.h"
+#include "run/tracee.h"
 
 #define STOP_MAX_NS (NS_PER_S / 10)
-#define YIELDS 50
 
 /* What the kernel leaves in the result register of a call that it would start again (include/linux/errno.h); EINTR for the
  * calls that are never started again. */
@@ -30,56 +22,6 @@
 #define ERESTART_RESTARTBLOCK 516
 
 #if defined(__x86_64__)
-
-/* Whether it is for the main loop to learn how that process ended. */
-static bool is_own_child(pid_t tid)
-{
-	char path[64], text[512];
-	const char *paren;
-	int parent = 0;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)tid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (fd >= 0)
-		(void)close(fd);
-	text[n > 0 ? n : 0] = 0;
-	paren = strrchr(text, ')');
-	return paren && sscanf(paren + 1, " %*c %d", &parent) == 1 && parent == getpid();
-}
-
-/* Its stop, as waitid's si_status: 0; -EAGAIN: not yet; -ESRCH: it has ended. A thread that ends while it is traced stays a zombie
- * until its tracer has taken note, and its process with it: so the end of any but a child of our own is taken too. */
-static int take_stop(pid_t tid, bool own, int *ret_status)
-{
-	siginfo_t si = { 0 };
-
-	if (waitid(P_PID, (id_t)tid, &si, WSTOPPED | WEXITED | WNOHANG | __WALL | (own ? WNOWAIT : 0)) < 0)
-		return -ESRCH;
-	if (si.si_pid != tid)
-		return -EAGAIN;
-	*ret_status = si.si_status;
-	return si.si_code == CLD_TRAPPED || si.si_code == CLD_STOPPED ? 0 : -ESRCH;
-}
-
-static int wait_for_stop(pid_t pid, pid_t tid, int *ret_status)
-{
-	const struct timespec pause = { 0, 20000 };
-	int64_t end = clock_monotonic_ns() + STOP_MAX_NS;
-	bool own = pid == tid && is_own_child(tid);
-
-	for (int i = 0; clock_monotonic_ns() < end; i++) {
-		int r = take_stop(tid, own, ret_status);
-
-		if (r != -EAGAIN)
-			return r;
-		if (i < YIELDS)
-			(void)sched_yield();
-		else
-			(void)nanosleep(&pause, NULL);
-	}
-	return -ETIMEDOUT;
-}
 
 static bool is_interrupted(int64_t rax)
 {
@@ -180,7 +122,7 @@ static int end_call(pid_t tid, bool same, const struct timed_wait *wait)
 
 bool wake_let_go(pid_t tid)
 {
-	int status = 0, r = take_stop(tid, is_own_child(tid), &status);
+	int status = 0, r = tracee_take_stop(tid, tracee_is_own(tid), &status);
 
 	if (r == 0) {
 		(void)wake_again(tid);
@@ -196,9 +138,9 @@ int wake_thread(pid_t pid, pid_t tid, int schedstat_fd, const char *key, const s
 	if (ptrace(PTRACE_SEIZE, tid, 0, 0) < 0)
 		return -errno;
 	(void)ptrace(PTRACE_INTERRUPT, tid, 0, 0); /* where that fails it is ending */
-	int r = wait_for_stop(pid, tid, &status);
+	int r = tracee_wait_for_stop(tid, pid == tid && tracee_is_own(tid), STOP_MAX_NS, &status);
 	if (r < 0)
-		return r;
+		return r == -ECHILD ? -ESRCH : r;
 	bool ours = status >> 8 == PTRACE_EVENT_STOP;
 	r = ours ? end_call(tid, is_same_wait(schedstat_fd, key), wait) : WAKE_ELSEWHERE;
 	/* A signal of its own that came first is delivered. */
