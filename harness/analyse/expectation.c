@@ -61,7 +61,14 @@ static json_t *evaluate(const struct condition *c, const json_t *metrics, const 
 	return result;
 }
 
-json_t *expectations_evaluate(const struct scenario *s, const struct cell *c, const json_t *metrics, const json_t *missing)
+static json_t *evaluate_outcome(const struct condition *c, enum outcome outcome)
+{
+	return json_pack("{s:s, s:b, s:s, s:s}", "that", c->text, "holds", outcome == c->outcome, "measured", outcome_to_string(outcome),
+			 "limit", outcome_to_string(c->outcome));
+}
+
+json_t *expectations_evaluate(const struct scenario *s, const struct cell *c, enum outcome outcome, const json_t *metrics,
+			      const json_t *missing)
 {
 	json_t *all = json_array();
 
@@ -71,7 +78,8 @@ json_t *expectations_evaluate(const struct scenario *s, const struct cell *c, co
 		if (!cell_matches(c, e->match, e->n_match))
 			continue;
 		for (size_t k = 0; k < e->n_conditions; k++) {
-			json_t *result = evaluate(&e->conditions[k], metrics, missing);
+			const struct condition *condition = &e->conditions[k];
+			json_t *result = condition->on_outcome ? evaluate_outcome(condition, outcome) : evaluate(condition, metrics, missing);
 
 			json_object_set_new(result, "because", e->because ? json_string(e->because) : json_null());
 			if (e->share < 1)

@@ -7,6 +7,7 @@
 #include "plan/plan.h"
 
 /* New reference: one object per condition that applies to the cell, in the scenario's order: {"that": "released_share < 0.05",
- * "holds": true | false | null, "measured": 0.002 | null, "limit": 0.05 | null, "because": "..." | null}. holds is null where a
+ * "holds": true | false | null, "measured": 0.002 | null, "limit": 0.05 | null (both words in a condition on the outcome), "because": "..." | null}. holds is null where a
  * metric is missing ("why" then says so): that counts as failed. "share" stands there if it need not hold in every repeat. */
-json_t *expectations_evaluate(const struct scenario *s, const struct cell *c, const json_t *metrics, const json_t *missing);
+json_t *expectations_evaluate(const struct scenario *s, const struct cell *c, enum outcome outcome, const json_t *metrics,
+			      const json_t *missing);

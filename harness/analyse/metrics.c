@@ -242,6 +242,37 @@ static void add_probes(struct work *w)
 	add_threads_peak(w);
 }
 
+/* The last one told is the one that holds. */
+static void add_told(struct work *w)
+{
+	static const struct {
+		const char *name;
+		enum metric metric;
+		bool settled;
+	} all[] = {
+		{ "goroutines", METRIC_GOROUTINES_SETTLED, true },
+		{ "heap_inuse", METRIC_HEAP_INUSE_SETTLED, true },
+		{ "heap_released", METRIC_HEAP_RELEASED_SETTLED, true },
+		{ "stacks", METRIC_STACKS_SETTLED, true },
+		{ "profile_buckets", METRIC_PROFILE_BUCKETS_SETTLED, true },
+		{ "gc_count", METRIC_GC_COUNT, false },
+		{ "operations", METRIC_OPERATIONS, false },
+		{ "operations_per_s", METRIC_OPERATIONS_PER_S, false },
+	};
+
+	for (size_t k = 0; k < sizeof(all) / sizeof(*all); k++) {
+		uint64_t last = MISSING;
+
+		for (size_t i = 0; i < w->series->n_told; i++)
+			if (!strcmp(w->series->told[i].name, all[k].name))
+				last = w->series->told[i].value;
+		if (last == MISSING)
+			missing(w, all[k].metric, "the program did not tell %s", all[k].name);
+		else if (!all[k].settled || add_ended_as_planned(w, all[k].metric))
+			told_count(w, all[k].metric, last);
+	}
+}
+
 static void add_end_counters(struct work *w)
 {
 	const struct end_counters *e = &w->facts->end;
@@ -271,6 +302,7 @@ void metrics_compute(const struct run_series *series, const struct run_facts *fa
 	add_levels(&w);
 	add_slope(&w);
 	add_probes(&w);
+	add_told(&w);
 	add_end_counters(&w);
 	curve_done(&w.rss);
 	*ret_metrics = w.metrics;

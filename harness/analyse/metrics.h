@@ -7,7 +7,7 @@
  */
 #pragma once
 #include "base/json.h"
-#include "record/outcome.h"
+#include "plan/outcome.h"
 #include "record/series.h"
 
 struct run_series;

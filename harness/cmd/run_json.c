@@ -146,6 +146,16 @@ static json_t *marks_json(const struct run_result *r)
 	return a;
 }
 
+static json_t *values_json(const struct run_result *r)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; r && i < r->n_told; i++)
+		json_array_append_new(a, json_pack("{s:f, s:s, s:I}", "t_s", (double)r->told[i].t_ns / 1e9, "name", r->told[i].name, "value",
+						   (json_int_t)r->told[i].value));
+	return a;
+}
+
 /* What the record lacks, in words. */
 static json_t *damage_json(const char *series, const struct run_result *r)
 {
@@ -175,7 +185,7 @@ static void add_analysis(const struct job *j, const struct cell *c, const struct
 
 		metrics_compute(&series, &facts, &metrics, &missing);
 	}
-	json_t *expectations = r && outcome != OUTCOME_INTERRUPTED && metrics ? expectations_evaluate(j->scenario, c, metrics, missing)
+	json_t *expectations = r && outcome != OUTCOME_INTERRUPTED && metrics ? expectations_evaluate(j->scenario, c, outcome, metrics, missing)
 									      : json_array();
 
 	json_object_set_new(run, "mechanism", metrics ? json_string(mechanism_of(metrics)) : json_null());
@@ -208,6 +218,7 @@ json_t *job_run_json(const struct job *j, const struct planned_run *p, const str
 	json_object_set_new(run, "oom_kills", r ? count_or_null(r->end.oom_kills) : json_null());
 	json_object_set_new(run, "sampling", r ? sampling_json(j, r) : json_null());
 	json_object_set_new(run, "marks", marks_json(r));
+	json_object_set_new(run, "values", values_json(r));
 	add_analysis(j, c, r, outcome, run_dir, run);
 	return run;
 }
@@ -249,8 +260,9 @@ int job_write_campaign(const struct job *j, bool finished, struct err *err)
 		json_array_append_new(order, json_pack("[s, i]", j->plan->cells[j->plan->order[i].cell].id, (int)j->plan->order[i].repeat));
 
 	cleanup_json json_t *campaign = json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:o, s:{s:s}, s:o, s:s, s:b, s:s, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:i}", "format",
-		"memtide-campaign/1", "name", name ? name + 1 : j->dir, "scenario", j->scenario->name, "title", j->scenario->title, "started",
+		"{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:{s:s}, s:o, s:s, s:b, s:s, s:i, s:i, s:i, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:i}", "format",
+		"memtide-campaign/1", "name", name ? name + 1 : j->dir, "scenario", j->scenario->name, "title", j->scenario->title, "story", json_text(story_name(j->scenario->story)), "explain",
+		json_text(j->scenario->explain), "started",
 		j->started, "finished", finished ? json_string(now) : json_null(), "memtide", "version", MEMTIDE_VERSION, "host",
 		host_json(&j->host), "clock", clock_kind_name(j->scenario->clock), "clock_strict",
 		j->scenario->clock_strict, "seed", seed, "rate_hz", (int)j->options->rate_hz, "repeat", (int)j->scenario->repeat,

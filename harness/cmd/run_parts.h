@@ -12,7 +12,7 @@
 #include "build/program.h"
 #include "build/toolchain.h"
 #include "plan/plan.h"
-#include "record/outcome.h"
+#include "plan/outcome.h"
 #include "run/host.h"
 #include "run/selftest.h"
 #include "run/supervisor.h"

@@ -145,6 +145,8 @@ double job_guess_run_s(const struct job *j)
 {
 	double for_s = (double)j->scenario->for_ns / 1e9, virtual_s = VIRTUAL_RUN_S + VIRTUAL_PER_S * for_s;
 
+	if (j->scenario->takes_s > 0 && !j->options->for_text && !j->options->clock)
+		return j->scenario->takes_s;
 	/* What is shorter than a start is not made shorter by skipping its sleep. */
 	return j->scenario->clock == CLOCK_KIND_VIRTUAL && virtual_s < for_s ? virtual_s : for_s;
 }

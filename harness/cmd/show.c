@@ -127,6 +127,8 @@ static char *value_text(const char *that, const json_t *value)
 	double v = json_number_value(value);
 	char text[32];
 
+	if (json_is_string(value))
+		return xstrdup(json_string_value(value));
 	if (!json_is_number(value))
 		return xstrdup("missing");
 	if (m >= 0 && metric_unit((enum metric)m) == UNIT_BYTES && v >= 0)

@@ -36,6 +36,7 @@ static const char *unit_words(enum unit u)
 		[UNIT_RATIO] = "a share without a unit, as in 0.05",
 		[UNIT_COUNT] = "a whole number, as in 20",
 		[UNIT_BYTES_PER_S] = "a size a second, as in 10kB/s",
+		[UNIT_PER_S] = "a whole number, of so many a second, as in 500",
 		[UNIT_LIST] = "a list",
 	};
 
@@ -112,6 +113,7 @@ static int parse_number(const char *text, enum metric metric, double *ret, struc
 		r = decimal_parse(text, ret, NULL);
 		break;
 	case UNIT_COUNT:
+	case UNIT_PER_S:
 		r = parse_count(text, 0, INT64_MAX, &count, NULL);
 		*ret = r < 0 ? 0 : (double)count;
 		break;
@@ -171,6 +173,44 @@ static void split_words(const char *text, struct strv *ret)
 	}
 }
 
+/* "outcome == go-fatal" */
+static int parse_outcome(const struct strv *words, struct condition *c, struct err *err)
+{
+	const char *names[OUTCOME_COUNT_];
+	int o = outcome_from_string(words->v[2]);
+
+	if (words->n != 3 || strcmp(words->v[1], "=="))
+		return err_usage(err, "an outcome is or is not: write outcome == ok, or another one");
+	for (int i = 0; i < OUTCOME_COUNT_; i++)
+		names[i] = outcome_to_string((enum outcome)i);
+	if (o < 0) {
+		const char *near = nearest_word(words->v[2], names, OUTCOME_COUNT_);
+
+		return near ? err_usage(err, "there is no outcome '%s': did you mean '%s'?", words->v[2], near)
+			    : err_usage(err, "there is no outcome '%s': there are ok, exit, signal, oom-cgroup, oom-go, go-fatal, timeout",
+					words->v[2]);
+	}
+	c->compare = CMP_EQ;
+	c->on_outcome = true;
+	c->outcome = (enum outcome)o;
+	return 0;
+}
+
+static int parse_comparison(const struct strv *words, struct condition *c, struct err *err)
+{
+	int r = parse_metric(words->v[0], &c->metric, err);
+
+	if (r >= 0)
+		r = parse_operator(words->v[1], &c->compare, err);
+	if (r < 0)
+		return r;
+	if (words->n == 5)
+		return parse_multiple(words->v[2], words->v[4], c, err);
+	if (isalpha((unsigned char)words->v[2][0]))
+		return parse_multiple(NULL, words->v[2], c, err);
+	return parse_number(words->v[2], c->metric, &c->factor, err);
+}
+
 int condition_parse(const char *text, struct condition *ret, struct err *err)
 {
 	cleanup_strv struct strv words = STRV_INIT;
@@ -180,15 +220,7 @@ int condition_parse(const char *text, struct condition *ret, struct err *err)
 	split_words(text, &words);
 	if (words.n != 3 && !(words.n == 5 && !strcmp(words.v[3], "*")))
 		return err_usage(err, "'%s' is no condition: write METRIC < NUMBER or METRIC < FACTOR * METRIC", text);
-	r = parse_metric(words.v[0], &c.metric, err);
-	if (r >= 0)
-		r = parse_operator(words.v[1], &c.compare, err);
-	if (r >= 0 && words.n == 5)
-		r = parse_multiple(words.v[2], words.v[4], &c, err);
-	else if (r >= 0 && isalpha((unsigned char)words.v[2][0]))
-		r = parse_multiple(NULL, words.v[2], &c, err);
-	else if (r >= 0)
-		r = parse_number(words.v[2], c.metric, &c.factor, err);
+	r = strcmp(words.v[0], "outcome") ? parse_comparison(&words, &c, err) : parse_outcome(&words, &c, err);
 	if (r < 0)
 		return r;
 	c.text = xstrdup(text);

@@ -22,6 +22,14 @@ static const char *const names[METRIC_COUNT_] = {
 	[METRIC_CPU] = "cpu_s",
 	[METRIC_THREADS_PEAK] = "threads_peak",
 	[METRIC_THREADS_SETTLED] = "threads_settled",
+	[METRIC_GOROUTINES_SETTLED] = "goroutines_settled",
+	[METRIC_HEAP_INUSE_SETTLED] = "heap_inuse_settled_bytes",
+	[METRIC_HEAP_RELEASED_SETTLED] = "heap_released_settled_bytes",
+	[METRIC_STACKS_SETTLED] = "stacks_settled_bytes",
+	[METRIC_PROFILE_BUCKETS_SETTLED] = "profile_buckets_settled_bytes",
+	[METRIC_GC_COUNT] = "gc_count",
+	[METRIC_OPERATIONS] = "operations",
+	[METRIC_OPERATIONS_PER_S] = "operations_per_s",
 };
 
 const char *metric_name(enum metric m)
@@ -39,6 +47,10 @@ enum unit metric_unit(enum metric m)
 	case METRIC_THP_SETTLED:
 	case METRIC_WORKING_SET_SETTLED:
 	case METRIC_MEMCG_PEAK:
+	case METRIC_HEAP_INUSE_SETTLED:
+	case METRIC_HEAP_RELEASED_SETTLED:
+	case METRIC_STACKS_SETTLED:
+	case METRIC_PROFILE_BUCKETS_SETTLED:
 		return UNIT_BYTES;
 	case METRIC_FIRST_FALL:
 	case METRIC_RELEASE:
@@ -48,6 +60,8 @@ enum unit metric_unit(enum metric m)
 		return UNIT_RATIO;
 	case METRIC_SLOPE:
 		return UNIT_BYTES_PER_S;
+	case METRIC_OPERATIONS_PER_S:
+		return UNIT_PER_S;
 	case METRIC_LEVELS:
 		return UNIT_LIST;
 	case METRIC_OOM_KILLS:
@@ -55,6 +69,9 @@ enum unit metric_unit(enum metric m)
 	case METRIC_MAJOR_FAULTS:
 	case METRIC_THREADS_PEAK:
 	case METRIC_THREADS_SETTLED:
+	case METRIC_GOROUTINES_SETTLED:
+	case METRIC_GC_COUNT:
+	case METRIC_OPERATIONS:
 	case METRIC_COUNT_:
 		return UNIT_COUNT;
 	}

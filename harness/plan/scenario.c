@@ -20,6 +20,48 @@
 
 /* --- name, title, program --- */
 
+static const char *const stories[STORY_COUNT_] = {
+	[STORY_IDLE_MEMORY] = "idle memory", [STORY_LEAKS] = "leaks",	      [STORY_NATIVE_MEMORY] = "native memory",
+	[STORY_UNDER_PRESSURE] = "under pressure", [STORY_SETTINGS] = "settings", [STORY_HISTORY] = "history",
+};
+
+const char *story_name(enum story story)
+{
+	return stories[story];
+}
+
+static int convert_story(struct conversion *c)
+{
+	const char *text = c->raw->story;
+	cleanup_strv struct strv names = STRV_INIT;
+
+	c->s->story = STORY_NONE;
+	for (int i = 0; text && i < STORY_NONE; i++) {
+		strv_push(&names, stories[i]);
+		if (!strcmp(text, stories[i]))
+			c->s->story = (enum story)i;
+	}
+	if (!text || c->s->story != STORY_NONE)
+		return 0;
+
+	cleanup_free char *all = strv_join(&names, ", ");
+
+	(void)err_usage(c->err, "there is no story '%s': there are %s", text, all);
+	return places_wrap(c->places, c->err, "story");
+}
+
+/* Folded text of several lines, without its line ends. */
+static char *one_line(const char *text)
+{
+	char *line = xstrdup(text);
+
+	for (char *p = line; *p; p++)
+		*p = *p == '\n' || *p == '\t' ? ' ' : *p;
+	for (size_t n = strlen(line); n > 0 && line[n - 1] == ' '; n--)
+		line[n - 1] = 0;
+	return line;
+}
+
 static int convert_name(struct conversion *c)
 {
 	const char *slash = strrchr(c->s->path, '/'), *file = slash ? slash + 1 : c->s->path, *dot = strrchr(file, '.');
@@ -42,7 +84,8 @@ static int convert_name(struct conversion *c)
 	c->s->name = xstrdup(name);
 	c->s->title = xstrdup(c->raw->title);
 	c->s->source = c->raw->source ? xstrdup(c->raw->source) : NULL;
-	return 0;
+	c->s->explain = c->raw->explain ? one_line(c->raw->explain) : NULL;
+	return convert_story(c);
 }
 
 static int unknown_program(const char *name, const char *home, struct err *err)
@@ -547,6 +590,7 @@ struct scenario *scenario_free(struct scenario *s)
 	free(s->name);
 	free(s->title);
 	free(s->source);
+	free(s->explain);
 	free(s);
 	return NULL;
 }

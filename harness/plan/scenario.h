@@ -15,6 +15,7 @@
 
 #include "base/strv.h"
 #include "plan/metric.h"
+#include "plan/outcome.h"
 
 struct err;
 
@@ -42,9 +43,12 @@ struct axis {
 enum compare { CMP_LT, CMP_LE, CMP_GT, CMP_GE, CMP_EQ };
 
 /* One condition: "released_share < 0.05", "lazyfree_settled_bytes > 0.9 * peak_rss_bytes", "peak_rss_bytes < 900MB",
- * "first_fall_s > 2min" (or > 120), "threads_peak <= 20", "slope_bytes_per_s < 10kB/s". */
+ * "first_fall_s > 2min" (or > 120), "threads_peak <= 20", "slope_bytes_per_s < 10kB/s"; or on how the run ended:
+ * "outcome == go-fatal". */
 struct condition {
 	char *text; /* owned: as written */
+	bool on_outcome;
+	enum outcome outcome; /* with on_outcome; the rest is without */
 	enum metric metric;
 	enum compare compare;
 	double factor; /* the number, in the metric's unit (bytes, seconds, ...), or the multiple of `other` */
@@ -83,12 +87,26 @@ struct ready {
 	bool port;  /* ready: {port: true}           it listens on the run's own port, {port} in args and load */
 };
 
+/* What a bundled scenario tells a story of: `memtide list` and the corpus are in this order. */
+enum story {
+	STORY_IDLE_MEMORY,
+	STORY_LEAKS,
+	STORY_NATIVE_MEMORY,
+	STORY_UNDER_PRESSURE,
+	STORY_SETTINGS,
+	STORY_HISTORY,
+	STORY_NONE, /* the scenario does not say */
+	STORY_COUNT_
+};
+
 struct scenario {
 	char *path;    /* owned: the file it was read from */
 	char *text;    /* owned: its whole text, for the record */
 	char *name;    /* equals the file's name without .yaml */
 	char *title;   /* one line, a question */
 	char *source;  /* NULL: none named */
+	char *explain; /* what the curves show, in two sentences; NULL: not said */
+	enum story story;
 	struct program program;
 	struct strv args;
 	struct axis *axes; /* owned; in the order of the file; a program that is built always has `go` (default: local) */
@@ -105,6 +123,7 @@ struct scenario {
 	struct load load;
 	struct ready ready;
 	unsigned repeat;      /* default 1, at most 1000 */
+	double takes_s;       /* real time that one run takes, about: for estimates before one has been made; 0: not said */
 	struct expectation *expect; /* owned */
 	size_t n_expect;
 };
@@ -120,6 +139,8 @@ int scenario_list(const char *home, struct strv *ret_paths, struct err *err);
 int scenario_set_axis(struct scenario *s, const char *axis, const struct strv *values, struct err *err);
 /* "real", "virtual" or "virtual!", as --clock gives it. A load that the scenario puts on the other clock is a usage error. */
 int scenario_set_clock(struct scenario *s, const char *clock, struct err *err);
+/* "idle memory", ...; NULL for STORY_NONE. */
+const char *story_name(enum story story);
 /* `real` or `virtual`, as files and people name it. */
 const char *clock_kind_name(enum clock_kind kind);
 const struct axis *scenario_axis(const struct scenario *s, const char *name);

@@ -20,6 +20,7 @@ static int convert_times(struct conversion *c)
 	const struct raw_run *raw = &c->raw->run;
 	struct scenario *s = c->s;
 	uint64_t repeat = 1;
+	int64_t takes_ns = 0;
 
 	s->timeout_ns = TIMEOUT_DEFAULT;
 	if (raw->duration && parse_duration(raw->duration, &s->for_ns, c->err) < 0)
@@ -33,6 +34,9 @@ static int convert_times(struct conversion *c)
 	if (raw->repeat && parse_count(raw->repeat, 1, REPEAT_MAX, &repeat, c->err) < 0)
 		return places_wrap(c->places, c->err, "run.repeat");
 	s->repeat = (unsigned)repeat;
+	if (raw->takes && parse_duration(raw->takes, &takes_ns, c->err) < 0)
+		return places_wrap(c->places, c->err, "run.takes");
+	s->takes_s = (double)takes_ns / NS_PER_S;
 	return 0;
 }
 

@@ -42,7 +42,8 @@ static const struct key program_keys[] = {
 
 static const struct key run_keys[] = {
 	{ "for", SHAPE_TEXT, false, NULL },    { "timeout", SHAPE_TEXT, false, NULL }, { "clock", SHAPE_TEXT, false, NULL },
-	{ "repeat", SHAPE_TEXT, false, NULL }, { NULL, SHAPE_TEXT, false, NULL },
+	{ "repeat", SHAPE_TEXT, false, NULL }, { "takes", SHAPE_TEXT, false, NULL },
+	{ NULL, SHAPE_TEXT, false, NULL },
 };
 
 static const struct key load_keys[] = {
@@ -65,7 +66,8 @@ static const struct key expect_keys[] = {
 
 static const struct key scenario_keys[] = {
 	{ "name", SHAPE_TEXT, true, NULL },       { "title", SHAPE_TEXT, true, NULL },
-	{ "source", SHAPE_TEXT, false, NULL },    { "program", SHAPE_PROGRAM, true, program_keys },
+	{ "source", SHAPE_TEXT, false, NULL },    { "story", SHAPE_TEXT, false, NULL },
+	{ "explain", SHAPE_TEXT, false, NULL },   { "program", SHAPE_PROGRAM, true, program_keys },
 	{ "args", SHAPE_LIST, false, NULL },      { "axes", SHAPE_FREE_MAP, false, NULL },
 	{ "limit", SHAPE_TEXT, false, NULL },     { "needs", SHAPE_TEXT, false, NULL },
 	{ "run", SHAPE_MAP, false, run_keys },    { "expect", SHAPE_MAPS, false, expect_keys },
@@ -406,6 +408,7 @@ static const cyaml_schema_field_t run_fields[] = {
 	TEXT("timeout", struct raw_run, timeout),
 	TEXT("clock", struct raw_run, clock),
 	TEXT("repeat", struct raw_run, repeat),
+	TEXT("takes", struct raw_run, takes),
 	CYAML_FIELD_END,
 };
 
@@ -426,6 +429,8 @@ static const cyaml_schema_field_t scenario_fields[] = {
 	TEXT("name", struct raw_scenario, name),
 	TEXT("title", struct raw_scenario, title),
 	TEXT("source", struct raw_scenario, source),
+	TEXT("story", struct raw_scenario, story),
+	TEXT("explain", struct raw_scenario, explain),
 	TEXT("limit", struct raw_scenario, limit),
 	TEXT("needs", struct raw_scenario, needs),
 	CYAML_FIELD_MAPPING("program", CYAML_FLAG_OPTIONAL, struct raw_scenario, program, program_fields),

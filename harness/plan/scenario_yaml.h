@@ -46,7 +46,7 @@ struct raw_program {
 };
 
 struct raw_run {
-	char *duration, *timeout, *clock, *repeat;
+	char *duration, *timeout, *clock, *repeat, *takes;
 };
 
 struct raw_load {
@@ -60,7 +60,7 @@ struct raw_ready {
 
 /* All owned, all as written; NULL or empty where the file does not say. */
 struct raw_scenario {
-	char *name, *title, *source, *limit, *needs;
+	char *name, *title, *source, *story, *explain, *limit, *needs;
 	struct raw_program program;
 	struct raw_list args;
 	struct raw_axis *axes;

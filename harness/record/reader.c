@@ -25,6 +25,8 @@ int run_series_read(const char *run_dir, struct run_series *ret, struct err *err
 	s.probes = probes;
 	if (r >= 0)
 		r = marks_in_read(run_dir, &s.marks, &s.n_marks, &damage, err);
+	if (r >= 0)
+		r = told_in_read(run_dir, &s.told, &s.n_told, &damage, err);
 	if (r < 0)
 		return r;
 	s.damage = damage.n ? strv_join(&damage, "; ") : NULL;
@@ -38,6 +40,7 @@ void run_series_done(struct run_series *s)
 	free(s->samples);
 	free(s->probes);
 	free(s->marks);
+	free(s->told);
 	free(s->damage);
 	*s = (struct run_series){ 0 };
 }

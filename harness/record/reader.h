@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #include "base/json.h"
-#include "record/outcome.h"
+#include "plan/outcome.h"
 #include "record/series.h"
 
 struct err;
@@ -22,6 +22,8 @@ struct run_series {
 	size_t n_probes;
 	struct mark *marks; /* owned */
 	size_t n_marks;
+	struct told *told; /* owned */
+	size_t n_told;
 	char *damage; /* owned; NULL: complete. "samples.tsv.zst ends in the middle, at 3.200 s"; several are joined by "; " */
 };
 

@@ -19,7 +19,7 @@
 struct record {
 	char *dir; /* owned */
 	struct series_out samples, probes;
-	struct outfile marks;
+	struct outfile marks, values; /* values: made with the first one */
 	struct output_file output[N_OUTPUTS]; /* stdout, stderr, load-output: that one made with its first byte */
 	bool closed;
 };
@@ -70,6 +70,7 @@ int record_create(const char *campaign_dir, const char *cell_id, unsigned repeat
 	output_open(&r->output[0], r->dir, "stdout");
 	output_open(&r->output[1], r->dir, "stderr");
 	r->output[2].file.fd = -1;
+	r->values.fd = -1;
 	*ret = r;
 	return 0;
 }
@@ -98,6 +99,20 @@ void record_mark(struct record *r, const struct mark *m)
 	outfile_write(&r->marks, line, (size_t)len);
 }
 
+void record_told(struct record *r, const struct told *t)
+{
+	static const char header[] = "# memtide-values/1\n# t_s\tname\tvalue\n# s\tname\tnumber\n";
+	char time[32], line[128];
+	size_t n = (size_t)(table_format_time(time, t->t_ns) - time);
+	int len = snprintf(line, sizeof(line), "%.*s\t%s\t%llu\n", (int)n, time, t->name, (unsigned long long)t->value);
+
+	if (!r->values.path && !r->closed) {
+		outfile_open(&r->values, r->dir, "values.tsv");
+		outfile_write(&r->values, header, strlen(header));
+	}
+	outfile_write(&r->values, line, (size_t)len);
+}
+
 void record_output(struct record *r, int stream, const char *data, size_t len)
 {
 	struct output_file *o = &r->output[stream - 1];
@@ -115,13 +130,14 @@ void record_flush(struct record *r)
 
 int record_close_series(struct record *r, struct err *err)
 {
-	const struct outfile *files[] = { &r->samples.file, &r->probes.file, &r->marks, &r->output[0].file, &r->output[1].file,
-					&r->output[2].file };
+	const struct outfile *files[] = { &r->samples.file, &r->probes.file, &r->marks, &r->values, &r->output[0].file,
+					&r->output[1].file,   &r->output[2].file };
 
 	if (!r->closed) {
 		series_out_close(&r->samples);
 		series_out_close(&r->probes);
 		outfile_close(&r->marks);
+		outfile_close(&r->values);
 		for (size_t i = 0; i < N_OUTPUTS; i++)
 			output_close(&r->output[i]);
 		r->closed = true;
@@ -148,6 +164,7 @@ struct record *record_free(struct record *r)
 	series_out_done(&r->samples);
 	series_out_done(&r->probes);
 	outfile_done(&r->marks);
+	outfile_done(&r->values);
 	for (size_t i = 0; i < N_OUTPUTS; i++)
 		output_done(&r->output[i]);
 	free(r->dir);

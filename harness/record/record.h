@@ -2,7 +2,7 @@
  *
  * record.h - one run's folder, written while the run goes on. FORMAT.md describes every file.
  *
- *     <campaign>/<cell id>/<repeat>/{run.json, samples.tsv.zst, probes.tsv.zst, marks.tsv, stdout, stderr, load-output}
+ *     <campaign>/<cell id>/<repeat>/{run.json, samples.tsv.zst, probes.tsv.zst, marks.tsv, values.tsv, stdout, stderr, load-output}
  *
  * run.json is written last: a folder without it is an unfinished run. A write that fails (a full disk) is remembered, what
  * was written before it stays readable, record_close_series() reports it, and room for run.json was set aside before. About
@@ -24,6 +24,7 @@ const char *record_dir(const struct record *r); /* borrowed */
 void record_sample(struct record *r, const struct sample *s);
 void record_probe(struct record *r, const struct probe *p);
 void record_mark(struct record *r, const struct mark *m);
+void record_told(struct record *r, const struct told *t);
 /* Bytes of the target's stdout (stream 1) or stderr (2), or of all that its load prints (3). The first 1 MB of each is kept in
  * the file; of what comes after, the last 64 kB follow a line that says how many bytes were left out. There is no load-output
  * before its first byte. */

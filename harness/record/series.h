@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * series.h - what is recorded over time: samples, probes, marks. Times are the target's, in ns since its exec; sizes are bytes.
+ * series.h - what is recorded over time: samples, probes, marks, and the numbers that the program told. Times are the target's, in ns since its exec; sizes are bytes.
  */
 #pragma once
 #include <stdint.h>
@@ -35,6 +35,13 @@ struct mark {
 	int64_t t_ns;
 	char name[MARK_NAME_MAX + 1]; /* [a-z0-9-]+ */
 	char by;                      /* 'p': the program announced it, 's': the supervisor did */
+};
+
+/* A number that the program told of itself: goroutines, bytes of heap in use, operations done. */
+struct told {
+	int64_t t_ns;
+	char name[MARK_NAME_MAX + 1]; /* [a-z0-9_]+ */
+	uint64_t value;
 };
 
 /* What the kernel said at the end of the run and the series do not hold. MISSING where it could not be read. */

@@ -11,6 +11,7 @@
 
 struct err;
 struct mark;
+struct told;
 struct strv;
 
 /* 55 hours at 1 kHz; more is no run's record but a zstd bomb. */
@@ -22,3 +23,5 @@ int series_in_read(const char *dir, const struct table *t, size_t max_rows, void
 		   struct err *err);
 /* marks.tsv; as above. */
 int marks_in_read(const char *dir, struct mark **ret, size_t *ret_n, struct strv *damage, struct err *err);
+/* values.tsv, which is not there where the program told nothing; as above. */
+int told_in_read(const char *dir, struct told **ret, size_t *ret_n, struct strv *damage, struct err *err);

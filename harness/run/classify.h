@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "record/outcome.h"
+#include "plan/outcome.h"
 
 enum stop_reason {
 	STOP_NONE,        /* the program exited by itself */

@@ -21,7 +21,7 @@
 /* Entries of a ring; powers of two. The main thread drains 20 times a second, so that a ring holds a second at the highest rate. */
 #define SAMPLE_RING 32768
 #define PROBE_RING 4096
-#define MARK_RING 8192
+#define SAID_RING 8192
 
 #define FAST_PROBE_NS (10 * NS_PER_MS)
 #define KEEP_ALIVE_NS NS_PER_S /* a row is stored at least this often, changed or not */
@@ -30,6 +30,16 @@
 #define STACK_BYTES (1024 * 1024) /* the least that the thread sanitizer accepts */
 
 enum slot_state { SLOT_FREE, SLOT_LIVE, SLOT_STOPPING, SLOT_STOPPED };
+
+/* A line of the program's: a mark, or a number that it tells. */
+struct said {
+	int64_t t_ns;
+	char name[MARK_NAME_MAX + 1];
+	uint64_t value; /* MISSING: a mark */
+};
+
+#define VALUE_DIGITS_MAX 19
+#define VALUE_TEXT_MAX   24 /* "=" and the digits, and room for too many */
 
 /* One writer (who has the slot: head), one reader (the main thread: tail). */
 struct ring {
@@ -49,7 +59,7 @@ struct sampler_slot {
 	struct probe last_probe;
 	int64_t next_probe_ns, share_since_ns;
 	uint64_t share_since_cpu_ns;
-	char partial_mark[MARK_NAME_MAX + 1];
+	char partial[MARK_NAME_MAX + VALUE_TEXT_MAX + 1]; /* of a line */
 	size_t partial_len;
 	bool exited;
 	bool leader_exited; /* other threads went on */
@@ -59,10 +69,10 @@ struct sampler_slot {
 
 	_Atomic uint32_t cpu_permille;
 	double cpu_at_start_s; /* main thread */
-	struct ring sample_ring, probe_ring, mark_ring;
+	struct ring sample_ring, probe_ring, said_ring;
 	struct sample samples_buf[SAMPLE_RING];
 	struct probe probes_buf[PROBE_RING];
-	struct mark marks_buf[MARK_RING];
+	struct said said_buf[SAID_RING];
 };
 
 struct sampler {
@@ -107,22 +117,51 @@ static void store_sample(struct sampler_slot *s, const struct sample *now)
 	s->last = *now;
 }
 
-static void store_mark(struct sampler_slot *s, int64_t t_ns)
+/* The digits after "=", or MISSING. */
+static uint64_t parse_value(const char *text, size_t n)
 {
-	uint32_t at;
-	struct mark m = { .t_ns = t_ns, .by = 'p' };
+	uint64_t value = 0;
 
-	memcpy(m.name, s->partial_mark, s->partial_len);
+	for (size_t i = 0; i < n; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return MISSING;
+		value = value * 10 + (uint64_t)(text[i] - '0');
+	}
+	return n > 0 && n <= VALUE_DIGITS_MAX && value <= INT64_MAX ? value : MISSING;
+}
+
+/* A mark has letters, digits and "-" in its name, a value "_" for "-". */
+static void copy_name(char *to, const char *from, size_t n, char other)
+{
+	if (n > MARK_NAME_MAX)
+		n = MARK_NAME_MAX;
+	for (size_t i = 0; i < n; i++)
+		to[i] = (from[i] >= 'a' && from[i] <= 'z') || (from[i] >= '0' && from[i] <= '9') ? from[i] : other;
+}
+
+static void store_line(struct sampler_slot *s, int64_t t_ns)
+{
+	const char *equals = memchr(s->partial, '=', s->partial_len);
+	size_t name = equals ? (size_t)(equals - s->partial) : s->partial_len;
+	struct said m = { .t_ns = t_ns, .value = MISSING };
+	uint32_t at;
+
+	if (equals)
+		m.value = parse_value(equals + 1, s->partial_len - name - 1);
+	/* A number that is none says nothing. */
+	if (equals && (m.value == MISSING || name > MARK_NAME_MAX))
+		name = 0;
+	copy_name(m.name, s->partial, name, equals ? '_' : '-');
 	s->partial_len = 0;
 	if (!m.name[0])
 		return;
 	/* Once one is lost the later ones are too: those that are kept have no hole. */
-	if (s->lost_marks || !ring_push(&s->mark_ring, MARK_RING, &at)) {
+	if (s->lost_marks || !ring_push(&s->said_ring, SAID_RING, &at)) {
 		s->lost_marks++;
 		return;
 	}
-	s->marks_buf[at] = m;
-	ring_publish(&s->mark_ring);
+	s->said_buf[at] = m;
+	ring_publish(&s->said_ring);
 }
 
 /* Marks are read here and not in the control loop, so that they are as exact as the samples beside them. Returns whether there
@@ -138,9 +177,9 @@ static bool read_marks(struct sampler_slot *s, int64_t t_ns)
 		char c = text[i];
 
 		if (c == '\n')
-			store_mark(s, t_ns);
-		else if (s->partial_len < MARK_NAME_MAX)
-			s->partial_mark[s->partial_len++] = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ? c : '-';
+			store_line(s, t_ns);
+		else if (s->partial_len < sizeof(s->partial) - 1)
+			s->partial[s->partial_len++] = c;
 	}
 	return n > 0;
 }
@@ -280,8 +319,8 @@ static void *sampling_thread(void *arg)
 
 bool sampler_has_marks(const struct sampler_slot *slot)
 {
-	return atomic_load_explicit(&slot->mark_ring.head, memory_order_acquire) !=
-	       atomic_load_explicit(&slot->mark_ring.tail, memory_order_acquire);
+	return atomic_load_explicit(&slot->said_ring.head, memory_order_acquire) !=
+	       atomic_load_explicit(&slot->said_ring.tail, memory_order_acquire);
 }
 
 bool sampler_hold(struct sampler_slot *slot)
@@ -434,22 +473,45 @@ int sampler_add(struct sampler *s, pid_t pid, const struct memcg *memcg, int mar
 	return 0;
 }
 
+static void hand_over_sample(const struct sampler_sink *sink, const struct sample *s)
+{
+	sink->sample(sink->arg, s);
+}
+
+static void hand_over_probe(const struct sampler_sink *sink, const struct probe *p)
+{
+	sink->probe(sink->arg, p);
+}
+
+static void hand_over_said(const struct sampler_sink *sink, const struct said *said)
+{
+	struct mark mark = { .t_ns = said->t_ns, .by = 'p' };
+	struct told told = { .t_ns = said->t_ns, .value = said->value };
+
+	memcpy(mark.name, said->name, sizeof(mark.name));
+	memcpy(told.name, said->name, sizeof(told.name));
+	if (said->value == MISSING)
+		sink->mark(sink->arg, &mark);
+	else
+		sink->told(sink->arg, &told);
+}
+
 #define DRAIN(ring_, buf_, size_, sink_)                                                          \
 	do {                                                                                      \
 		struct ring *r_ = (ring_);                                                        \
 		uint32_t tail_ = atomic_load_explicit(&r_->tail, memory_order_relaxed);           \
 		uint32_t head_ = atomic_load_explicit(&r_->head, memory_order_acquire);           \
 		for (; tail_ != head_; tail_++) {                                                 \
-			(sink_)(sink->arg, &(buf_)[tail_ & ((size_) - 1)]);                       \
+			(sink_)(sink, &(buf_)[tail_ & ((size_) - 1)]);                       \
 			atomic_store_explicit(&r_->tail, tail_ + 1, memory_order_release);        \
 		}                                                                                 \
 	} while (0)
 
 void sampler_drain(struct sampler_slot *slot, const struct sampler_sink *sink)
 {
-	DRAIN(&slot->sample_ring, slot->samples_buf, SAMPLE_RING, sink->sample);
-	DRAIN(&slot->probe_ring, slot->probes_buf, PROBE_RING, sink->probe);
-	DRAIN(&slot->mark_ring, slot->marks_buf, MARK_RING, sink->mark);
+	DRAIN(&slot->sample_ring, slot->samples_buf, SAMPLE_RING, hand_over_sample);
+	DRAIN(&slot->probe_ring, slot->probes_buf, PROBE_RING, hand_over_probe);
+	DRAIN(&slot->said_ring, slot->said_buf, SAID_RING, hand_over_said);
 }
 
 double sampler_cpu_share(const struct sampler_slot *slot)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sampler.h - reads the memory of all live targets at a fixed rate, and their marks.
+ * sampler.h - reads the memory of all live targets at a fixed rate, their marks and the numbers that they tell.
  *
  * One thread serves every target in one wake-up: the wake-up costs 20 times what the reads cost, so targets are cheap and
  * rate is not. It sleeps until absolute deadlines; it never allocates, locks, prints or touches a file by name. A tick that
@@ -51,6 +51,7 @@ struct sampler_sink {
 	void (*sample)(void *arg, const struct sample *s);
 	void (*probe)(void *arg, const struct probe *p); /* fast ones */
 	void (*mark)(void *arg, const struct mark *m);
+	void (*told)(void *arg, const struct told *t);
 	void *arg;
 };
 /* Hands over what came in since the last call, in order of time within each kind. */

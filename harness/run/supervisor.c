@@ -382,6 +382,7 @@ struct run *run_free(struct run *r)
 		if (fds[i] >= 0)
 			(void)close(fds[i]);
 	free(r->result.marks);
+	free(r->result.told);
 	free(r->result.why);
 	free(r->load_failure);
 	free(r->tag);

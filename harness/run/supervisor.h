@@ -12,7 +12,7 @@
 #include <sys/resource.h>
 #include <systemd/sd-event.h>
 
-#include "record/outcome.h"
+#include "plan/outcome.h"
 #include "record/series.h"
 #include "run/clock.h"
 #include "run/sampler.h"
@@ -74,7 +74,9 @@ struct run_result {
 	struct end_counters end;
 	struct mark *marks; /* owned; the first ones, without a hole */
 	size_t n_marks;
-	uint64_t lost_marks; /* came after them and were not kept */
+	struct told *told; /* owned; likewise */
+	size_t n_told;
+	uint64_t lost_marks; /* and numbers told; came after them and were not kept */
 };
 
 /* result: borrowed during the call. run_free() may be called from here. */

@@ -52,6 +52,19 @@ static void on_mark(void *arg, const struct mark *m)
 	r->next_probe_ns = 0; /* a look at what the phase before it left */
 }
 
+static void on_told(void *arg, const struct told *t)
+{
+	struct run *r = arg;
+
+	if (r->result.n_told == MARKS_MAX) {
+		r->result.lost_marks++;
+		return;
+	}
+	r->result.told = xreallocarray(r->result.told, r->result.n_told + 1, sizeof(*t));
+	r->result.told[r->result.n_told++] = *t;
+	record_told(r->record, t);
+}
+
 void run_mark(struct run *r, const char *name, int64_t t_ns)
 {
 	struct mark m = { .t_ns = t_ns, .by = 's' };
@@ -62,7 +75,7 @@ void run_mark(struct run *r, const char *name, int64_t t_ns)
 
 void run_drain(struct run *r)
 {
-	const struct sampler_sink sink = { on_sample, on_probe, on_mark, r };
+	const struct sampler_sink sink = { on_sample, on_probe, on_mark, on_told, r };
 
 	if (r->slot)
 		sampler_drain(r->slot, &sink);

@@ -404,6 +404,20 @@ def test_marks_just_before_the_end(memtide, scenario, last):
     assert [m["name"] for m in run["marks"]] == [f"mark-{i}" for i in range(last)]
 
 
+def test_values_that_are_none(memtide, scenario):
+    """Whole numbers that are not negative are kept, the last one counts; what is none says nothing, and is no mark either."""
+    say = r"""for v in goroutines=5 heap_inuse=-3 stacks= =7 operations=1e3 gc_count=12345678901234567890 x=1=2 Goroutines=8 goroutines=7 \
+        a-name-longer-than-any-that-has-a-right-to-be=4 plain; do echo "$v"; done >&$MEMTIDE_MARK_FD; exec sleep 0.2"""
+    done = memtide("run", scenario(command=["/bin/sh", "-c", say]))
+    run = done.run()
+    assert done.code == 0 and [m["name"] for m in run["marks"]] == ["plain"]
+    assert [(v["name"], v["value"]) for v in run["values"]] == [("goroutines", 5), ("_oroutines", 8), ("goroutines", 7)]
+    assert run["metrics"]["goroutines_settled"] == 7
+    assert run["missing"]["stacks_settled_bytes"] == "the program did not tell stacks"
+    rows = [line.split("\t") for line in (done.campaign.run_dir() / "values.tsv").read_text().splitlines()]
+    assert rows[0] == ["# memtide-values/1"] and [r[1:] for r in rows[3:]] == [["goroutines", "5"], ["_oroutines", "8"], ["goroutines", "7"]]
+
+
 # ---- folders
 
 FIRST = "env=default"  # the first cell of the recorded campaign

@@ -18,7 +18,7 @@ static json_t *evaluate(struct condition condition, const char *metrics, const c
 	struct expectation e = { .conditions = &condition, .n_conditions = 1, .because = (char *)"it is so", .share = 1 };
 	struct scenario s = { .expect = &e, .n_expect = 1 };
 	cleanup_json json_t *m = json_loads(metrics, 0, NULL), *why = json_loads(missing, 0, NULL);
-	cleanup_json json_t *all = expectations_evaluate(&s, &cell, m, why);
+	cleanup_json json_t *all = expectations_evaluate(&s, &cell, OUTCOME_OK, m, why);
 
 	assert_int_equal(json_array_size(all), 1);
 	return json_incref(json_array_get(all, 0));
@@ -39,7 +39,7 @@ static void assert_json(const json_t *have, const char *want)
 static void test_number(void **state)
 {
 	(void)state;
-	struct condition c = { (char *)"released_share < 0.05", METRIC_RELEASED_SHARE, CMP_LT, 0.05, -1 };
+	struct condition c = { .text = (char *)"released_share < 0.05", .metric = METRIC_RELEASED_SHARE, .compare = CMP_LT, .factor = 0.05, .other = -1 };
 	cleanup_json json_t *yes = evaluate(c, "{\"released_share\": 0.002}", "{}");
 	cleanup_json json_t *no = evaluate(c, "{\"released_share\": 0.05}", "{}");
 
@@ -51,8 +51,7 @@ static void test_number(void **state)
 static void test_multiple_of_another(void **state)
 {
 	(void)state;
-	struct condition c = { (char *)"lazyfree_settled_bytes > 0.5 * peak_rss_bytes", METRIC_LAZYFREE_SETTLED, CMP_GT, 0.5,
-			       METRIC_PEAK_RSS };
+	struct condition c = { .text = (char *)"lazyfree_settled_bytes > 0.5 * peak_rss_bytes", .metric = METRIC_LAZYFREE_SETTLED, .compare = CMP_GT, .factor = 0.5, .other = METRIC_PEAK_RSS };
 	cleanup_json json_t *yes = evaluate(c, "{\"lazyfree_settled_bytes\": 501, \"peak_rss_bytes\": 1000}", "{}");
 	cleanup_json json_t *no = evaluate(c, "{\"lazyfree_settled_bytes\": 500, \"peak_rss_bytes\": 1000}", "{}");
 
@@ -66,7 +65,7 @@ static void test_missing_is_not_a_number(void **state)
 {
 	(void)state;
 	/* An absent metric must not pass as 0. */
-	struct condition c = { (char *)"settled_rss_bytes < 900MB", METRIC_SETTLED_RSS, CMP_LT, 900, METRIC_PEAK_RSS };
+	struct condition c = { .text = (char *)"settled_rss_bytes < 900MB", .metric = METRIC_SETTLED_RSS, .compare = CMP_LT, .factor = 900, .other = METRIC_PEAK_RSS };
 	cleanup_json json_t *e = evaluate(c, "{}", "{\"settled_rss_bytes\": \"still moving\"}");
 
 	assert_json(json_object_get(e, "holds"), "null");
@@ -74,6 +73,19 @@ static void test_missing_is_not_a_number(void **state)
 	assert_json(json_object_get(e, "limit"), "null");
 	assert_json(json_object_get(e, "why"),
 		    "\"settled_rss_bytes is missing: still moving; peak_rss_bytes is missing: not measured\"");
+}
+
+static void test_outcome(void **state)
+{
+	(void)state;
+	struct condition c = { .text = (char *)"outcome == go-fatal", .compare = CMP_EQ, .on_outcome = true, .outcome = OUTCOME_GO_FATAL };
+	cleanup_json json_t *no = evaluate(c, "{}", "{}");
+
+	assert_json(no, "{\"that\": \"outcome == go-fatal\", \"holds\": false, \"measured\": \"ok\", \"limit\": \"go-fatal\", "
+			"\"because\": \"it is so\"}");
+	c.outcome = OUTCOME_OK;
+	cleanup_json json_t *yes = evaluate(c, "{}", "{}");
+	assert_json(json_object_get(yes, "holds"), "true");
 }
 
 static void test_comparisons(void **state)
@@ -89,7 +101,7 @@ static void test_comparisons(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct condition c = { (char *)"", METRIC_OOM_KILLS, cases[i].how, cases[i].factor, -1 };
+		struct condition c = { .text = (char *)"", .metric = METRIC_OOM_KILLS, .compare = cases[i].how, .factor = cases[i].factor, .other = -1 };
 		cleanup_json json_t *e = evaluate(c, "{\"oom_kills\": 3}", "{}");
 
 		assert_json(json_object_get(e, "holds"), cases[i].holds ? "true" : "false");
@@ -102,15 +114,15 @@ static void test_only_what_applies(void **state)
 	char *values[] = { (char *)"default", NULL }, *others[] = { (char *)"madvdontneed=1", NULL };
 	struct match here = { (char *)"godebug", { values, 1 } }, elsewhere = { (char *)"godebug", { others, 1 } };
 	struct condition c[] = {
-		{ (char *)"oom_kills == 0", METRIC_OOM_KILLS, CMP_EQ, 0, -1 },
-		{ (char *)"oom_kills < 1", METRIC_OOM_KILLS, CMP_LT, 1, -1 },
+		{ .text = (char *)"oom_kills == 0", .metric = METRIC_OOM_KILLS, .compare = CMP_EQ, .factor = 0, .other = -1 },
+		{ .text = (char *)"oom_kills < 1", .metric = METRIC_OOM_KILLS, .compare = CMP_LT, .factor = 1, .other = -1 },
 	};
 	struct expectation e[] = {
 		{ .match = &elsewhere, .n_match = 1, .conditions = c, .n_conditions = 2, .share = 1 },
 		{ .match = &here, .n_match = 1, .conditions = c, .n_conditions = 2, .share = 0.5 },
 	};
 	struct scenario s = { .expect = e, .n_expect = 2 };
-	cleanup_json json_t *metrics = json_pack("{s:i}", "oom_kills", 0), *all = expectations_evaluate(&s, &cell, metrics, NULL);
+	cleanup_json json_t *metrics = json_pack("{s:i}", "oom_kills", 0), *all = expectations_evaluate(&s, &cell, OUTCOME_OK, metrics, NULL);
 
 	assert_int_equal(json_array_size(all), 2);
 	assert_json(json_array_get(all, 0), "{\"that\": \"oom_kills == 0\", \"holds\": true, \"measured\": 0, \"limit\": 0.0, "
@@ -123,6 +135,7 @@ int main(void)
 		cmocka_unit_test(test_number),
 		cmocka_unit_test(test_multiple_of_another),
 		cmocka_unit_test(test_missing_is_not_a_number),
+		cmocka_unit_test(test_outcome),
 		cmocka_unit_test(test_comparisons),
 		cmocka_unit_test(test_only_what_applies),
 	};

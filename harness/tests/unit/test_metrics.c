@@ -76,6 +76,33 @@ static int setup(void **state)
 	return 0;
 }
 
+static void test_what_the_program_told(void **state)
+{
+	struct fixture *f = *state;
+	struct told told[] = { { 100 * MS, "goroutines", 7 }, { 200 * MS, "goroutines", 9 }, { 300 * MS, "operations", 0 } };
+
+	f->series.told = told;
+	f->series.n_told = 3;
+	metrics_compute(&f->series, &f->facts, &f->metrics, &f->missing);
+	assert_int_equal(json_integer_value(json_object_get(f->metrics, "goroutines_settled")), 9);
+	assert_int_equal(json_integer_value(json_object_get(f->metrics, "operations")), 0);
+	assert_null(json_object_get(f->metrics, "gc_count"));
+	assert_string_equal(json_string_value(json_object_get(f->missing, "gc_count")), "the program did not tell gc_count");
+}
+
+static void test_what_a_program_told_that_died(void **state)
+{
+	struct fixture *f = *state;
+	struct told told[] = { { 100 * MS, "goroutines", 7 }, { 300 * MS, "operations", 3 } };
+
+	f->series.told = told;
+	f->series.n_told = 2;
+	f->facts.outcome = OUTCOME_GO_FATAL;
+	metrics_compute(&f->series, &f->facts, &f->metrics, &f->missing);
+	assert_null(json_object_get(f->metrics, "goroutines_settled"));
+	assert_int_equal(json_integer_value(json_object_get(f->metrics, "operations")), 3);
+}
+
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
@@ -307,6 +334,8 @@ static void test_nothing_at_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_what_the_program_told, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_a_program_told_that_died, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_released, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lazyfree_is_held, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_held, setup, teardown),

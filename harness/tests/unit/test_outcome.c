@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "record/outcome.h"
+#include "plan/outcome.h"
 
 static void every_outcome_has_a_name_of_its_own(void **state)
 {

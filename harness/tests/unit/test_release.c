@@ -191,7 +191,8 @@ static void knows_env_and_go_lines(void **state)
 static void metric_names_carry_their_units(void **state)
 {
 	static const char *const suffix[UNIT_COUNT_] = {
-		[UNIT_BYTES] = "_bytes", [UNIT_SECONDS] = "_s", [UNIT_RATIO] = "_share", [UNIT_BYTES_PER_S] = "_bytes_per_s"
+		[UNIT_BYTES] = "_bytes", [UNIT_SECONDS] = "_s", [UNIT_RATIO] = "_share", [UNIT_BYTES_PER_S] = "_bytes_per_s",
+		[UNIT_PER_S] = "_per_s"
 	};
 	size_t n;
 	const char *const *names = metric_names(&n);

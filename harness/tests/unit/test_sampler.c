@@ -48,6 +48,13 @@ static void on_probe(void *arg, const struct probe *p)
 	seen->probes++;
 }
 
+static void on_told(void *arg, const struct told *t)
+{
+	(void)arg;
+	(void)t;
+	fail_msg("nobody told anything");
+}
+
 static void on_mark(void *arg, const struct mark *m)
 {
 	struct seen *seen = arg;
@@ -67,7 +74,7 @@ static void wait_ms(long ms)
 
 static void drain(struct sampler_slot *slot, struct seen *seen)
 {
-	const struct sampler_sink sink = { on_sample, on_probe, on_mark, seen };
+	const struct sampler_sink sink = { on_sample, on_probe, on_mark, on_told, seen };
 
 	sampler_drain(slot, &sink);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "record/outcome.h"
+#include "plan/outcome.h"
 
 #include <stddef.h>
 #include <string.h>
