@@ -28,6 +28,7 @@ func main() {
 	sizes := flag.String("sizes", "100MB,200MB,500MB", "what to allocate, one after the other")
 	hold := flag.Duration("hold", time.Second, "how long everything stays alive")
 	free := flag.Bool("free", false, "call debug.FreeOSMemory() after the drop")
+	variant := flag.String("variant", "held", "held: alive until the drop; classic: local variables, as people write it")
 	flag.Parse()
 
 	bytes, err := parseSizes(*sizes)
@@ -39,13 +40,21 @@ func main() {
 	time.Sleep(100 * time.Millisecond) // the baseline, before the load
 
 	mark.At("load")
-	for _, n := range bytes {
-		sink = append(sink, allocate(n))
+	switch *variant {
+	case "held":
+		for _, n := range bytes {
+			sink = append(sink, allocate(n))
+		}
+		mark.At("loaded")
+		time.Sleep(*hold)
+		sink = nil
+	case "classic":
+		classic(bytes)
+		mark.At("loaded")
+	default:
+		fmt.Fprintf(os.Stderr, "allocate: -variant %q: there are held and classic\n", *variant)
+		os.Exit(2)
 	}
-	mark.At("loaded")
-	time.Sleep(*hold)
-
-	sink = nil
 	mark.At("dropped")
 	if *free {
 		debug.FreeOSMemory()
@@ -68,6 +77,19 @@ func allocate(n int) []byte {
 		b[i] = 1
 	}
 	return b
+}
+
+// classic is how such programs are posted: local slices, written to once, in loops without a call. Until when each of them is
+// alive is the compiler's and the collector's to decide: up to Go 1.13 such a loop could not be stopped for a collection.
+//
+//go:noinline
+func classic(sizes []int) {
+	for _, n := range sizes {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = 1
+		}
+	}
 }
 
 // parseSizes reads "100MB,512kB"; units are powers of 1024.

@@ -18,6 +18,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"memtide.dev/goprogs/mark"
@@ -35,8 +36,9 @@ func main() {
 	size := flag.String("size", "10MB", "what each request allocates and drops")
 	var l load
 	flag.IntVar(&l.days, "days", 3, "how many days")
-	flag.IntVar(&l.requests, "requests", 1000, "requests a day")
-	flag.DurationVar(&l.every, "every", 40*time.Second, "from one request to the next")
+	flag.IntVar(&l.requests, "requests", 1000, "bursts of requests a day")
+	flag.IntVar(&l.burst, "burst", 1, "requests at once")
+	flag.DurationVar(&l.every, "every", 40*time.Second, "from one burst to the next")
 	flag.DurationVar(&l.night, "night", 13*time.Hour, "the pause after each day")
 	flag.Parse()
 
@@ -65,6 +67,7 @@ func serve(addr string, bytes int) error {
 	if err != nil {
 		return err
 	}
+	time.Sleep(100 * time.Millisecond) // the baseline, before the load
 	mark.At("listening")
 	return http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		b := make([]byte, bytes)
@@ -77,10 +80,10 @@ func serve(addr string, bytes int) error {
 	}))
 }
 
-// load is some days of requests at equal distances, each day with a night after it.
+// load is some days of bursts at equal distances, each day with a night after it.
 type load struct {
-	days, requests int
-	every, night   time.Duration
+	days, requests, burst int
+	every, night          time.Duration
 }
 
 // result is what run prints; times are by the program's own clocks.
@@ -94,19 +97,20 @@ type result struct {
 }
 
 func (l load) run(url string) {
-	client := &http.Client{Timeout: 2 * time.Second}
+	client := &http.Client{Timeout: 30 * time.Second}
 	var res result
 	began := time.Now()
 	next := began
 	for day := 0; day < l.days; day++ {
 		for i := 0; i < l.requests; i++ {
-			took, err := get(client, url)
-			res.Requests++
-			if err != nil {
-				res.Failed++
-				fmt.Fprintf(os.Stderr, "service: day %d, request %d: %v\n", day+1, i+1, err)
+			for _, a := range l.ask(client, url) {
+				res.Requests++
+				if a.err != nil {
+					res.Failed++
+					fmt.Fprintf(os.Stderr, "service: day %d, request %d: %v\n", day+1, i+1, a.err)
+				}
+				res.Slowest = math.Max(res.Slowest, a.took.Seconds())
 			}
-			res.Slowest = math.Max(res.Slowest, took.Seconds())
 			next = next.Add(l.every)
 			time.Sleep(time.Until(next))
 		}
@@ -121,6 +125,26 @@ func (l load) run(url string) {
 	if res.Failed > 0 {
 		os.Exit(1)
 	}
+}
+
+type answer struct {
+	took time.Duration
+	err  error
+}
+
+// ask sends a burst, and waits for all its answers.
+func (l load) ask(client *http.Client, url string) []answer {
+	answers := make([]answer, l.burst)
+	var all sync.WaitGroup
+	all.Add(l.burst)
+	for i := range answers {
+		go func(a *answer) {
+			a.took, a.err = get(client, url)
+			all.Done()
+		}(&answers[i])
+	}
+	all.Wait()
+	return answers
 }
 
 // get returns how long the whole answer took, and an error where it is not what it should be. The client gives up in time.
