@@ -9,21 +9,36 @@
 
 #define DECIMATE_MIN 16
 
-/* Where each value lies. Fast values are MISSING in slow probes only by accident, slow ones in fast probes always: a probe that
- * does not tell leaves the value as it was. A sample that does not tell is a gap. */
+enum source { SAMPLES, FAST_PROBES, SLOW_PROBES };
+
 static const struct {
-	bool in_samples;
+	enum source source;
 	size_t offset;
 } sources[CURVE_COUNT_] = {
-	[CURVE_RSS] = { true, offsetof(struct sample, rss_bytes) },
-	[CURVE_USAGE] = { true, offsetof(struct sample, usage_bytes) },
-	[CURVE_WORKING_SET] = { false, offsetof(struct probe, working_set_bytes) },
-	[CURVE_THREADS] = { false, offsetof(struct probe, threads) },
-	[CURVE_LAZYFREE] = { false, offsetof(struct probe, lazyfree_bytes) },
-	[CURVE_THP] = { false, offsetof(struct probe, thp_bytes) },
-	[CURVE_PSS] = { false, offsetof(struct probe, pss_bytes) },
-	[CURVE_SWAP] = { false, offsetof(struct probe, swap_bytes) },
+	[CURVE_RSS] = { SAMPLES, offsetof(struct sample, rss_bytes) },
+	[CURVE_USAGE] = { SAMPLES, offsetof(struct sample, usage_bytes) },
+	[CURVE_WORKING_SET] = { FAST_PROBES, offsetof(struct probe, working_set_bytes) },
+	[CURVE_THREADS] = { FAST_PROBES, offsetof(struct probe, threads) },
+	[CURVE_LAZYFREE] = { SLOW_PROBES, offsetof(struct probe, lazyfree_bytes) },
+	[CURVE_THP] = { SLOW_PROBES, offsetof(struct probe, thp_bytes) },
+	[CURVE_PSS] = { SLOW_PROBES, offsetof(struct probe, pss_bytes) },
+	[CURVE_SWAP] = { SLOW_PROBES, offsetof(struct probe, swap_bytes) },
 };
+
+/* Whether a row in which the value is MISSING begins a gap, or leaves the value as it was: fast values are MISSING in slow probes
+ * only by accident, unless nobody looked, and slow ones in fast probes always. */
+static bool is_gap(enum source source, const struct probe *p)
+{
+	switch (source) {
+	case SAMPLES:
+		break;
+	case FAST_PROBES:
+		return p->slow == 1 && p->threads == MISSING && p->cpu_ns == MISSING && p->hwm_bytes == MISSING;
+	case SLOW_PROBES:
+		return p->slow == 1;
+	}
+	return true;
+}
 
 static uint64_t value_at_offset(const void *row, size_t offset)
 {
@@ -57,7 +72,7 @@ static int64_t last_time(const struct run_series *s)
 
 void curve_make(struct curve *ret, const struct run_series *series, enum curve_of what, int64_t end_ns)
 {
-	bool in_samples = sources[what].in_samples;
+	bool in_samples = sources[what].source == SAMPLES;
 	size_t n = in_samples ? series->n_samples : series->n_probes;
 
 	*ret = (struct curve){ .v = xcalloc(n ? n : 1, sizeof(*ret->v)), .end_ns = end_ns ? end_ns : last_time(series) };
@@ -68,7 +83,7 @@ void curve_make(struct curve *ret, const struct run_series *series, enum curve_o
 
 		if (t >= ret->end_ns)
 			break;
-		if (value != MISSING || in_samples)
+		if (value != MISSING || is_gap(sources[what].source, in_samples ? NULL : row))
 			append(ret, t, value);
 	}
 }
@@ -173,6 +188,20 @@ uint64_t curve_median(const struct curve *c, int64_t from_ns, int64_t to_ns)
 	return all[n - 1].value;
 }
 
+int64_t curve_gaps(const struct curve *c, int64_t from_ns, int64_t to_ns)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		int64_t from = c->v[i].t_ns > from_ns ? c->v[i].t_ns : from_ns, to = i + 1 < c->n ? c->v[i + 1].t_ns : c->end_ns;
+
+		to = to < to_ns ? to : to_ns;
+		if (c->v[i].value == MISSING && to > from)
+			sum += to - from;
+	}
+	return sum;
+}
+
 bool curve_range(const struct curve *c, int64_t from_ns, int64_t to_ns, uint64_t *ret_min, uint64_t *ret_max)
 {
 	struct walk w = walk_begin(c, from_ns, to_ns);
@@ -190,15 +219,19 @@ bool curve_range(const struct curve *c, int64_t from_ns, int64_t to_ns, uint64_t
 	return true;
 }
 
-int64_t curve_first_below(const struct curve *c, int64_t from_ns, uint64_t bound)
+int64_t curve_first_below(const struct curve *c, int64_t from_ns, uint64_t bound, int64_t *ret_after_ns)
 {
 	struct walk w = walk_begin(c, from_ns, c->end_ns);
-	int64_t from, to;
+	int64_t from, to, known_until = from_ns;
 	uint64_t value;
 
-	while (walk_next(&w, &value, &from, &to))
+	while (walk_next(&w, &value, &from, &to)) {
+		if (ret_after_ns)
+			*ret_after_ns = known_until;
 		if (value < bound)
 			return from;
+		known_until = to;
+	}
 	return -1;
 }
 

@@ -4,7 +4,7 @@
  *
  * Samples are stored where a value changed and once a second, so a point's value holds until the next point's time and the
  * last one's until end_ns: every median and quantile weighs a value with the time for which it held. Before the first point,
- * from end_ns on, and from a point whose value is MISSING there is no value (a gap). Times are the target's, in ns since its
+ * from end_ns on, and from a point whose value is MISSING there is no value (a gap): nothing is said about it, by any of the below. Times are the target's, in ns since its
  * exec. Pure; any thread. What is returned in ret_* is released by its own _done().
  */
 #pragma once
@@ -32,7 +32,7 @@ enum curve_of {
 	CURVE_USAGE,       /* samples: the cgroup's usage */
 	CURVE_WORKING_SET, /* fast probes, as the next */
 	CURVE_THREADS,
-	CURVE_LAZYFREE, /* slow probes, as the rest: a value is held until the next slow probe */
+	CURVE_LAZYFREE, /* slow probes, as the rest: a value is held until the next slow probe, or one that failed */
 	CURVE_THP,
 	CURVE_PSS,
 	CURVE_SWAP,
@@ -49,10 +49,13 @@ void curve_done(struct curve *c);
 uint64_t curve_at(const struct curve *c, int64_t t_ns);
 /* Over [from_ns, to_ns), weighed by time; MISSING where there is no value at all in it. */
 uint64_t curve_median(const struct curve *c, int64_t from_ns, int64_t to_ns);
+/* How much of [from_ns, to_ns) lies in gaps; not what is before the first point or after the end. */
+int64_t curve_gaps(const struct curve *c, int64_t from_ns, int64_t to_ns);
 /* Smallest and largest value in [from_ns, to_ns); false where there is none. */
 bool curve_range(const struct curve *c, int64_t from_ns, int64_t to_ns, uint64_t *ret_min, uint64_t *ret_max);
-/* First time at or after from_ns at which the value is below `bound`; -1: never. */
-int64_t curve_first_below(const struct curve *c, int64_t from_ns, uint64_t bound);
+/* First time at or after from_ns at which the value is known to be below `bound`; -1: never. *ret_after_ns (may be NULL): the time up
+ * to which it is known not to be: the same, or where there was a gap between the two, its beginning. */
+int64_t curve_first_below(const struct curve *c, int64_t from_ns, uint64_t bound, int64_t *ret_after_ns);
 
 /* For drawing: at most max_points (16 at least) of the curve's own points, so that steps stay crisp. Of each of max_points / 4
  * equal spans of time the first, the last, the smallest and the largest survive; so do all gaps of a span or more. */
@@ -78,7 +81,7 @@ void band_done(struct band *b);
 #define cleanup_band __attribute__((cleanup(band_done)))
 
 /* A time during which a value stays where it is: at least 5 s long, and at least 5 % of the peak away from the one before
- * it unless it left that one in between. What lies between two plateaus is a step or a ramp: curve_is_step(). */
+ * it unless it left that one in between; a gap within is no leaving. What lies between two plateaus is a step or a ramp: curve_is_step(). */
 struct plateau {
 	int64_t from_ns, to_ns;
 	uint64_t value; /* median */

@@ -85,13 +85,17 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* A gap sorts last. */
 static uint64_t grid_median(const struct grid *g, size_t s, size_t e)
 {
 	cleanup_free uint64_t *v = xcalloc(e - s, sizeof(*v));
+	size_t n = e - s;
 
-	memcpy(v, g->v + s, (e - s) * sizeof(*v));
-	qsort(v, e - s, sizeof(*v), by_number);
-	return v[(e - s - 1) / 2];
+	memcpy(v, g->v + s, n * sizeof(*v));
+	qsort(v, n, sizeof(*v), by_number);
+	while (n > 1 && v[n - 1] == MISSING)
+		n--;
+	return v[(n - 1) / 2];
 }
 
 static double mean(const struct grid *g, size_t s, size_t e)
@@ -207,7 +211,7 @@ static void fill_spans(const struct grid *g, struct spans *l,
 	*l = all;
 }
 
-/* Joins neighbours that are one plateau: less than 5 % of the peak apart, and never farther away in between. */
+/* Joins neighbours that are one plateau: less than 5 % of the peak apart, and never seen farther away in between. */
 static void merge_spans(const struct grid *g, struct spans *l)
 {
 	size_t n = 0;
@@ -219,7 +223,7 @@ static void merge_spans(const struct grid *g, struct spans *l)
 			bool near = apart(m, grid_median(g, b->s, b->e)) < g->peak / 20;
 
 			for (size_t k = a->e; near && k < b->s; k++)
-				near = g->v[k] != MISSING && apart(g->v[k], m) < g->peak / 20;
+				near = g->v[k] == MISSING || apart(g->v[k], m) < g->peak / 20;
 			if (near) {
 				a->e = b->e;
 				continue;

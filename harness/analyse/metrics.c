@@ -108,6 +108,14 @@ static bool add_ended_as_planned(struct work *w, enum metric m)
 	return false;
 }
 
+/* A moment of it is no tenth of the run. */
+static bool nobody_looked_at_the_tail(const struct work *w, const struct curve *c)
+{
+	return curve_gaps(c, w->tail_ns, w->end_ns) > (w->end_ns - w->tail_ns) / 2;
+}
+
+#define NOBODY_LOOKED "nobody looked for most of the last tenth of the run"
+
 static void add_settled(struct work *w)
 {
 	uint64_t low, high;
@@ -116,7 +124,9 @@ static void add_settled(struct work *w)
 	if (!add_ended_as_planned(w, METRIC_SETTLED_RSS))
 		return;
 	if (!curve_range(&w->rss, w->tail_ns, w->end_ns, &low, &high)) {
-		missing(w, METRIC_SETTLED_RSS, "no sample in the last tenth of the run");
+		missing(w, METRIC_SETTLED_RSS, w->rss.n ? NOBODY_LOOKED : "no sample in the last tenth of the run");
+	} else if (nobody_looked_at_the_tail(w, &w->rss)) {
+		missing(w, METRIC_SETTLED_RSS, NOBODY_LOOKED);
 	} else if ((high - low) > w->peak / 50) {
 		missing(w, METRIC_SETTLED_RSS, "still moving at the end: by %.1f %% of the peak in the last tenth of the run",
 			100 * (double)(high - low) / (double)w->peak);
@@ -129,9 +139,11 @@ static void add_settled(struct work *w)
 /* From the mark `dropped` until RSS is below the bound. */
 static void add_fall(struct work *w, enum metric m, const struct mark *dropped, uint64_t bound, const char *what)
 {
-	int64_t fall = curve_first_below(&w->rss, dropped->t_ns, bound);
+	int64_t after = 0, fall = curve_first_below(&w->rss, dropped->t_ns, bound, &after);
 
-	if (fall < 0)
+	if (fall > after)
+		missing(w, m, "RSS fell %s while nobody looked, from %.1f to %.1f s", what, (double)after / 1e9, (double)fall / 1e9);
+	else if (fall < 0)
 		missing(w, m, "RSS never fell %s within %.1f s", what, (double)(w->end_ns - dropped->t_ns) / 1e9);
 	else
 		told_seconds(w, m, fall - dropped->t_ns);
@@ -220,7 +232,10 @@ static void add_settled_probe(struct work *w, enum metric m, enum curve_of what,
 	if (!add_ended_as_planned(w, m))
 		return;
 	curve_make(&c, w->series, what, w->end_ns);
-	counted(w, m, curve_median(&c, w->tail_ns, w->end_ns), why_not);
+	if (nobody_looked_at_the_tail(w, &c))
+		missing(w, m, NOBODY_LOOKED);
+	else
+		counted(w, m, curve_median(&c, w->tail_ns, w->end_ns), why_not);
 }
 
 static void add_threads_peak(struct work *w)

@@ -156,6 +156,21 @@ static json_t *values_json(const struct run_result *r)
 	return a;
 }
 
+static json_t *gaps_json(const struct run_result *r)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; r && i < r->n_gaps; i++) {
+		const struct gap *g = &r->gaps[i];
+
+		json_array_append_new(a, json_pack("{s:o, s:o, s:b, s:s}", "from_s", seconds(g->from_ns), "to_s", seconds(g->to_ns), "slow", g->slow,
+						   "why",
+						   g->slow ? "smaps_rollup could not be read: what the slow probes tell is not known"
+							   : "nobody looked: memtide was stopped, or got no CPU"));
+	}
+	return a;
+}
+
 /* What the record lacks, in words. */
 static json_t *damage_json(const char *series, const struct run_result *r)
 {
@@ -219,6 +234,7 @@ json_t *job_run_json(const struct job *j, const struct planned_run *p, const str
 	json_object_set_new(run, "sampling", r ? sampling_json(j, r) : json_null());
 	json_object_set_new(run, "marks", marks_json(r));
 	json_object_set_new(run, "values", values_json(r));
+	json_object_set_new(run, "gaps", gaps_json(r));
 	add_analysis(j, c, r, outcome, run_dir, run);
 	return run;
 }

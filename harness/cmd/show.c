@@ -219,6 +219,38 @@ static void warn_of_sampling(const struct campaign *c)
 		log_warn("%zu runs lost samples that found the buffer full; the peak is still the kernel's", lossy);
 }
 
+/* slow: those of the slow probes alone. */
+static void warn_of_gaps(const struct campaign *c, bool slow)
+{
+	const struct campaign_run *worst = NULL;
+	size_t runs = 0, i;
+	double longest = 0, at = 0;
+	json_t *gap;
+	char length[32];
+
+	for (size_t k = 0; k < c->n_runs; k++) {
+		size_t before = runs;
+
+		json_array_foreach(json_object_get(c->runs[k].run, "gaps"), i, gap)
+		{
+			double from = json_number_value(json_object_get(gap, "from_s")), to = json_number_value(json_object_get(gap, "to_s"));
+
+			if (json_is_true(json_object_get(gap, "slow")) != slow)
+				continue;
+			runs = before + 1;
+			if (!worst || to - from > longest) {
+				longest = to - from;
+				at = from;
+				worst = &c->runs[k];
+			}
+		}
+	}
+	if (worst)
+		log_warn("%zu of %zu runs %s a gap%s: the longest is %s, at %.1f s of %s, repeat %u; nothing is known of it", runs, c->n_runs,
+			 runs == 1 ? "has" : "have", slow ? " in LazyFree, Pss and huge pages" : " in which nobody looked",
+			 format_duration(length, sizeof(length), longest), at, worst->cell_id, worst->repeat);
+}
+
 static void warn_of_runs(const struct campaign *c)
 {
 	size_t unfinished = 0, damaged = 0;
@@ -282,6 +314,8 @@ static size_t show_text(const struct campaign *c, const struct campaign_cells *c
 	printf("\nRecorded in %s\n", c->dir);
 	(void)fflush(stdout);
 	warn_of_sampling(c);
+	warn_of_gaps(c, false);
+	warn_of_gaps(c, true);
 	warn_of_runs(c);
 	return failed;
 }

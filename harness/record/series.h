@@ -3,19 +3,21 @@
  * series.h - what is recorded over time: samples, probes, marks, and the numbers that the program told. Times are the target's, in ns since its exec; sizes are bytes.
  */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A value that could not be read: never zero. In the TSV files it is written as "-". */
 #define MISSING UINT64_MAX
 
-/* Every tick; stored where a value changed, and once a second. */
+/* Every tick; stored where a value changed, and once a second. Where nobody looked there is a row whose values are MISSING. */
 struct sample {
 	int64_t t_ns;
 	uint64_t rss_bytes;   /* /proc/PID/statm resident x page size */
 	uint64_t usage_bytes; /* the cgroup's usage (page tables and kernel memory included), or MISSING */
 };
 
-/* Fast probe: every 10 ms, the last four MISSING. Slow probe: smaps_rollup, at marks and every second or so. */
+/* Fast probe: every 10 ms, the four slow values MISSING: what they were holds on. Slow probe: smaps_rollup, at marks and every
+ * second or so. Where nobody looked there is a slow one whose values are all MISSING. */
 struct probe {
 	int64_t t_ns;
 	uint64_t threads;
@@ -27,6 +29,13 @@ struct probe {
 	uint64_t lazyfree_bytes;      /* given back by MADV_FREE, not yet taken by the kernel; part of RSS */
 	uint64_t thp_bytes;           /* AnonHugePages */
 	uint64_t swap_bytes;
+	uint64_t slow; /* 1: a slow probe, and a slow value that is MISSING is a gap; 0 */
+};
+
+/* A time in which nobody looked, or in which the slow probes failed. */
+struct gap {
+	int64_t from_ns, to_ns;
+	bool slow; /* the slow values alone are not known */
 };
 
 #define MARK_NAME_MAX 31

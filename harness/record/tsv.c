@@ -28,6 +28,7 @@ static const struct column probe_columns[] = {
 	{ "lazyfree_bytes", "bytes", COLUMN_NUMBER, offsetof(struct probe, lazyfree_bytes) },
 	{ "thp_bytes", "bytes", COLUMN_NUMBER, offsetof(struct probe, thp_bytes) },
 	{ "swap_bytes", "bytes", COLUMN_NUMBER, offsetof(struct probe, swap_bytes) },
+	{ "slow", "count", COLUMN_NUMBER, offsetof(struct probe, slow) },
 };
 
 #define N(a) (sizeof(a) / sizeof(*(a)))

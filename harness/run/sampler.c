@@ -57,6 +57,7 @@ struct sampler_slot {
 	/* of who has taken it, while LIVE */
 	struct sample last;
 	struct probe last_probe;
+	int64_t looked_ns; /* CLOCK_MONOTONIC of the last look */
 	int64_t next_probe_ns, share_since_ns;
 	uint64_t share_since_cpu_ns;
 	char partial[MARK_NAME_MAX + VALUE_TEXT_MAX + 1]; /* of a line */
@@ -115,6 +116,28 @@ static void store_sample(struct sampler_slot *s, const struct sample *now)
 	s->samples_buf[at] = *now;
 	ring_publish(&s->sample_ring);
 	s->last = *now;
+}
+
+/* Nobody looked since: what was seen last held for a period, and then nothing is known. A jump of a virtual clock is made right
+ * after a look, so that what it skipped lies before. */
+static void store_gap_if_any(struct sampler_slot *s, int64_t t_ns)
+{
+	int64_t now = clock_monotonic_ns(), unseen = now - s->looked_ns;
+	const struct sample nothing = { t_ns - unseen + s->sampler->period_ns, MISSING, MISSING };
+	uint32_t at;
+
+	s->looked_ns = now;
+	if (unseen <= SAMPLER_UNSEEN_NS || s->exited)
+		return;
+	store_sample(s, &nothing);
+	s->last_probe = (struct probe){ nothing.t_ns, MISSING, MISSING, MISSING, MISSING, MISSING, MISSING, MISSING, MISSING, MISSING, 1 };
+	s->next_probe_ns = t_ns;
+	if (ring_push(&s->probe_ring, PROBE_RING, &at)) {
+		s->probes_buf[at] = s->last_probe;
+		ring_publish(&s->probe_ring);
+	} else {
+		s->lost++;
+	}
 }
 
 /* The digits after "=", or MISSING. */
@@ -221,6 +244,7 @@ static void look(struct sampler_slot *s)
 	struct sample now;
 
 	now.t_ns = clock_now(s->clock);
+	store_gap_if_any(s, now.t_ns);
 	if (!s->exited) {
 		s->exited = !target_read_sample(&s->files, &now);
 		s->samples += !s->exited;
@@ -461,6 +485,7 @@ int sampler_add(struct sampler *s, pid_t pid, const struct memcg *memcg, int mar
 	slot->last = (struct sample){ .t_ns = INT64_MIN / 2 };
 	slot->last_probe = (struct probe){ .t_ns = INT64_MIN / 2 };
 	slot->cpu_at_start_s = thread_cpu_s(s);
+	slot->looked_ns = clock_monotonic_ns();
 	/* The first look is taken here, before the thread knows the slot: a program that exits within a tick is seen at all. */
 	visit(slot, 0, 0);
 	slot->mark_fd = mark_fd;
@@ -526,6 +551,8 @@ void sampler_stop(struct sampler_slot *slot, struct sampling_stats *ret)
 	atomic_store_explicit(&slot->state, SLOT_STOPPING, memory_order_release);
 	while (atomic_load_explicit(&slot->state, memory_order_acquire) != SLOT_STOPPED)
 		(void)nanosleep(&pause, NULL);
+	/* The slot is this thread's now. A run may end before anybody has looked again. */
+	store_gap_if_any(slot, clock_now(slot->clock));
 	*ret = (struct sampling_stats){
 		.samples = slot->samples,
 		.missed = slot->missed,

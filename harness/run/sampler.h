@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/units.h"
 #include "record/series.h"
 #include "run/clock.h"
 
@@ -26,6 +27,7 @@ struct sampler_slot; /* one live target */
 #define SAMPLER_RATE_MIN 20 /* the control loop waits for a tick when a target is taken out */
 #define SAMPLER_RATE_MAX 20000
 #define SAMPLER_TARGETS_MAX 256
+#define SAMPLER_UNSEEN_NS NS_PER_S
 
 /* Starts the thread. rate_hz: SAMPLER_RATE_MIN to SAMPLER_RATE_MAX. */
 int sampler_start(struct sampler **ret, unsigned rate_hz, struct err *err);
@@ -54,7 +56,9 @@ struct sampler_sink {
 	void (*told)(void *arg, const struct told *t);
 	void *arg;
 };
-/* Hands over what came in since the last call, in order of time within each kind. */
+/* Hands over what came in since the last call, in order of time within each kind. Where nobody looked for more than
+ * SAMPLER_UNSEEN_NS of real time (memtide was stopped, or got no CPU) a sample and a probe come whose values are all MISSING, one
+ * period after the look before; the next look is a row in any case. Skipped virtual time is not such a time. */
 void sampler_drain(struct sampler_slot *slot, const struct sampler_sink *sink);
 /* CPU time of the target over the last 100 ms or so, as a share of one CPU; 0 before the first reading. */
 double sampler_cpu_share(const struct sampler_slot *slot);

@@ -381,6 +381,7 @@ struct run *run_free(struct run *r)
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		if (fds[i] >= 0)
 			(void)close(fds[i]);
+	free(r->result.gaps);
 	free(r->result.marks);
 	free(r->result.told);
 	free(r->result.why);

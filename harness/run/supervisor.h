@@ -72,6 +72,8 @@ struct run_result {
 	struct load_report load;
 	struct sampling_stats sampling;
 	struct end_counters end;
+	struct gap *gaps; /* owned; in order of their beginning within each kind */
+	size_t n_gaps;
 	struct mark *marks; /* owned; the first ones, without a hole */
 	size_t n_marks;
 	struct told *told; /* owned; likewise */

@@ -10,12 +10,49 @@
 
 #define MARKS_MAX 10000
 
+/* ---- gaps ------------------------------------------------------------------------------------------------------------------------- */
+
+#define OPEN INT64_MAX /* the end of a gap that goes on */
+
+/* Of the samples, or of the slow probes alone. */
+static struct gap *open_gap(struct run *r, bool slow)
+{
+	for (size_t i = 0; i < r->result.n_gaps; i++)
+		if (r->result.gaps[i].slow == slow && r->result.gaps[i].to_ns == OPEN)
+			return &r->result.gaps[i];
+	return NULL;
+}
+
+static void begin_gap(struct run *r, int64_t from_ns, bool slow)
+{
+	if (open_gap(r, slow))
+		return;
+	r->result.gaps = xreallocarray(r->result.gaps, r->result.n_gaps + 1, sizeof(*r->result.gaps));
+	r->result.gaps[r->result.n_gaps++] = (struct gap){ from_ns, OPEN, slow };
+}
+
+static void end_gap(struct run *r, int64_t to_ns, bool slow)
+{
+	struct gap *g = open_gap(r, slow);
+
+	if (g)
+		g->to_ns = to_ns > g->from_ns ? to_ns : g->from_ns;
+}
+
+/* ---- what comes in ------------------------------------------------------------------------------------------------------------------ */
+
 static void on_sample(void *arg, const struct sample *s)
 {
 	struct run *r = arg;
 
-	r->last_rss_bytes = s->rss_bytes;
 	record_sample(r->record, s);
+	if (s->rss_bytes == MISSING) {
+		begin_gap(r, s->t_ns, false);
+		r->next_probe_ns = 0; /* what the slow probe said does not hold any more */
+		return;
+	}
+	end_gap(r, s->t_ns, false);
+	r->last_rss_bytes = s->rss_bytes;
 }
 
 static void note_high_water(struct run *r, const struct probe *p)
@@ -85,11 +122,23 @@ static void slow_probe(struct run *r)
 {
 	struct probe p;
 
+	struct sample alive;
+
 	target_read_fast(&r->files, &p);
 	p.t_ns = clock_now(&r->clock);
 	note_high_water(r, &p);
-	if (p.threads != MISSING && target_read_slow(&r->files, &p))
-		record_probe(r->record, &p);
+	if (p.threads == MISSING)
+		return;
+	if (target_read_slow(&r->files, &p)) {
+		end_gap(r, p.t_ns, true);
+	} else if (target_read_sample(&r->files, &alive)) {
+		/* Not at its exit: what was read last does not hold for ever. */
+		begin_gap(r, p.t_ns, true);
+		p.slow = 1;
+	} else {
+		return;
+	}
+	record_probe(r->record, &p);
 }
 
 /* Slow probes hold the target's mmap lock: only while it idles, or once after a mark. (Where a virtual clock lets the supervisor
@@ -197,6 +246,8 @@ void run_end_observation(struct run *r)
 	clock_report(&r->clock, &r->result.clock);
 	sampler_stop(r->slot, &r->result.sampling);
 	run_drain(r);
+	end_gap(r, r->result.end_ns, false);
+	end_gap(r, r->result.end_ns, true);
 	r->result.lost_marks += r->result.sampling.lost_marks;
 	sampler_release(r->slot);
 	r->slot = NULL;

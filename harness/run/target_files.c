@@ -151,6 +151,7 @@ bool target_read_slow(const struct target_files *f, struct probe *ret)
 		(void)close(fd);
 	if (!ok)
 		return false;
+	ret->slow = 1;
 	ret->pss_bytes = kilobytes_after(text, "\nPss:");
 	ret->lazyfree_bytes = kilobytes_after(text, "\nLazyFree:");
 	ret->thp_bytes = kilobytes_after(text, "\nAnonHugePages:");

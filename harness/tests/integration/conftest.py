@@ -107,12 +107,12 @@ class Campaign:
         return self.path / cell / str(repeat)
 
     def samples(self, cell="default", repeat=1):
-        """(t_s, rss_bytes, usage_bytes or None) of every row."""
+        """(t_s, rss_bytes, usage_bytes) of every row; None: missing."""
         text = subprocess.run(
             ["zstdcat", self.run_dir(cell, repeat) / "samples.tsv.zst"], capture_output=True, check=True, text=True
         ).stdout
         rows = [line.split("\t") for line in text.splitlines() if not line.startswith("#")]
-        return [(float(t), int(rss), None if usage == "-" else int(usage)) for t, rss, usage in rows]
+        return [(float(t), *(None if v == "-" else int(v) for v in (rss, usage))) for t, rss, usage in rows]
 
 
 def newest_campaign(results):

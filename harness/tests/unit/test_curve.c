@@ -63,6 +63,91 @@ static void test_value_holds_until_the_next(void **state)
 	assert_true(curve_at(&c, 9 * S) == MISSING);
 }
 
+/* A fall that nobody saw: from when to when it may have been. */
+static void test_fall_in_a_gap(void **state)
+{
+	(void)state;
+	struct curve cleanup_curve c = of_points(
+		(struct curve_point[]){ { 0, 100 }, { 3 * S, MISSING }, { 5 * S, 90 }, { 6 * S, MISSING }, { 8 * S, 10 }, { 9 * S, 5 } }, 6,
+		10 * S);
+	int64_t after;
+
+	assert_true(curve_first_below(&c, S, 95, &after) == 5 * S);
+	assert_true(after == 3 * S);
+	assert_true(curve_first_below(&c, S, 50, &after) == 8 * S);
+	assert_true(after == 6 * S);
+	assert_true(curve_first_below(&c, S, 8, &after) == 9 * S);
+	assert_true(after == 9 * S);
+	assert_true(curve_first_below(&c, S, 1000, &after) == S);
+	assert_true(after == S);
+	/* Half of what is known, not half of the time. */
+	assert_int_equal(curve_median(&c, 0, 6 * S), 100);
+	assert_int_equal(curve_median(&c, 5 * S, 10 * S), 10);
+	assert_true(curve_median(&c, 6 * S, 8 * S) == MISSING);
+	assert_true(curve_gaps(&c, 0, 10 * S) == 4 * S);
+	assert_true(curve_gaps(&c, 4 * S, 7 * S) == 2 * S);
+	assert_true(curve_gaps(&c, 8 * S, 20 * S) == 0);
+}
+
+static void test_plateau_and_slope_with_a_gap(void **state)
+{
+	(void)state;
+	struct curve cleanup_curve flat = of_corners((struct corner[]){ { 0, 100 }, { 30, 100 } }, 2, 0.1);
+	struct curve cleanup_curve ramp = of_corners((struct corner[]){ { 0, 100 }, { 30, 400 } }, 2, 0.1);
+	struct plateaus cleanup_plateaus p = { 0 };
+	struct slope s;
+
+	/* From 10 to 12.5 s nobody looked. */
+	for (size_t i = 1000; i < 1250; i++)
+		flat.v[i].value = ramp.v[i].value = MISSING;
+	curve_plateaus(&flat, &p);
+	assert_int_equal(p.n, 1);
+	assert_true(p.v[0].from_ns == 0 && p.v[0].to_ns == 30 * S);
+	assert_true(p.v[0].value > 99 * MIB && p.v[0].value < 101 * MIB);
+	assert_true(curve_slope(&ramp, 0, 30 * S, &s));
+	assert_true(s.per_s > 9.9 * (double)MIB && s.per_s < 10.1 * (double)MIB);
+}
+
+static void test_gap_rows_of_probes(void **state)
+{
+	(void)state;
+#define NOTHING MISSING, MISSING, MISSING, MISSING
+	struct probe probes[] = {
+		{ 0, 5, 1, 1, 1, 7, NOTHING, 0 },
+		{ 1 * S, 5, 1, 1, 1, 7, 1, 100, 3, 0, 1 },
+		{ 2 * S, 6, 1, 1, 1, 8, NOTHING, 0 },                       /* a fast one: slow values hold on */
+		{ 3 * S, 6, 1, 1, 1, 8, NOTHING, 1 },                       /* a slow one that failed */
+		{ 4 * S, 6, 1, 1, 1, 8, 1, 200, 3, 0, 1 },
+		{ 5 * S, MISSING, MISSING, MISSING, MISSING, MISSING, NOTHING, 1 }, /* nobody looked */
+		{ 7 * S, 9, 1, 1, 1, 9, NOTHING, 0 },
+		{ 8 * S, 9, 1, 1, 1, MISSING, 1, 300, 3, 0, 1 },            /* a working set that could not be told, once */
+	};
+#undef NOTHING
+	struct run_series series = { .probes = probes, .n_probes = COUNT(probes) };
+	struct curve cleanup_curve lazyfree = { 0 }, threads = { 0 }, working_set = { 0 };
+
+	curve_make(&lazyfree, &series, CURVE_LAZYFREE, 10 * S);
+	curve_make(&threads, &series, CURVE_THREADS, 10 * S);
+	curve_make(&working_set, &series, CURVE_WORKING_SET, 10 * S);
+	assert_int_equal(curve_at(&lazyfree, 2 * S + 1), 100);
+	assert_true(curve_at(&lazyfree, 3 * S) == MISSING);
+	assert_int_equal(curve_at(&lazyfree, 4 * S), 200);
+	assert_true(curve_at(&lazyfree, 5 * S) == MISSING);
+	assert_true(curve_at(&lazyfree, 7 * S) == MISSING);
+	assert_int_equal(curve_at(&lazyfree, 9 * S), 300);
+	assert_int_equal(curve_at(&threads, 3 * S), 6);
+	assert_true(curve_at(&threads, 5 * S) == MISSING);
+	assert_int_equal(curve_at(&threads, 7 * S), 9);
+	assert_int_equal(curve_at(&working_set, 9 * S), 9);
+
+	/* What is read of an older record has no such column. */
+	for (size_t i = 0; i < COUNT(probes); i++)
+		probes[i].slow = MISSING;
+	curve_done(&lazyfree);
+	curve_make(&lazyfree, &series, CURVE_LAZYFREE, 10 * S);
+	assert_int_equal(curve_at(&lazyfree, 3 * S), 100);
+}
+
 static void test_median_weighs_by_time(void **state)
 {
 	(void)state;
@@ -90,9 +175,9 @@ static void test_first_below(void **state)
 	struct curve cleanup_curve c =
 		of_points((struct curve_point[]){ { 0, 5 }, { S, 900 }, { 3 * S, 90 }, { 4 * S, 80 } }, 4, 5 * S);
 
-	assert_true(curve_first_below(&c, S, 100) == 3 * S);
-	assert_true(curve_first_below(&c, 2 * S, 1000) == 2 * S);
-	assert_true(curve_first_below(&c, S, 80) == -1);
+	assert_true(curve_first_below(&c, S, 100, NULL) == 3 * S);
+	assert_true(curve_first_below(&c, 2 * S, 1000, NULL) == 2 * S);
+	assert_true(curve_first_below(&c, S, 80, NULL) == -1);
 }
 
 static void test_make_from_series(void **state)
@@ -325,6 +410,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_value_holds_until_the_next),
+		cmocka_unit_test(test_fall_in_a_gap),
+		cmocka_unit_test(test_plateau_and_slope_with_a_gap),
+		cmocka_unit_test(test_gap_rows_of_probes),
 		cmocka_unit_test(test_median_weighs_by_time),
 		cmocka_unit_test(test_first_below),
 		cmocka_unit_test(test_make_from_series),

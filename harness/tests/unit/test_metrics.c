@@ -331,6 +331,44 @@ static void test_nothing_at_all(void **state)
 	assert_int_equal(json_object_size(f->missing), METRIC_COUNT_ + 1); /* the slope's interval is missing with it */
 }
 
+/* From 1.5 to 3 s nobody looked: that it fell is known, but not when. */
+static void test_fall_in_a_gap(void **state)
+{
+	struct fixture *f = *state;
+
+	f->samples[f->series.n_samples++] = (struct sample){ 1500 * MS, MISSING, MISSING };
+	sample(f, 3000, 10);
+	compute(f);
+	assert_why(f, "first_fall_s", "RSS fell below 95 % of its peak while nobody looked, from 1.5 to 3.0 s");
+	assert_why(f, "release_s", "RSS fell to its baseline and 10 % of what came on top while nobody looked, from 1.5 to 3.0 s");
+	assert_about(value(f, "settled_rss_bytes"), 10 * MB);
+}
+
+/* The last tenth begins at 9.9 s. */
+static void test_gap_at_the_end(void **state)
+{
+	struct fixture *f = *state;
+	static const char why[] = "nobody looked for most of the last tenth of the run";
+
+	sample(f, 3000, 10);
+	slow_probe(f, 3000, 1);
+	f->samples[f->series.n_samples++] = (struct sample){ 10000 * MS, MISSING, MISSING };
+	f->probes[f->series.n_probes++] =
+		(struct probe){ 10000 * MS, MISSING, MISSING, MISSING, MISSING, MISSING, MISSING, MISSING, MISSING, MISSING, 1 };
+	compute(f);
+	assert_why(f, "settled_rss_bytes", why);
+	assert_why(f, "released_share", why);
+	assert_why(f, "lazyfree_settled_bytes", why);
+	assert_why(f, "threads_settled", why);
+	assert_about(value(f, "first_fall_s"), 2);
+	/* Looked again in time. */
+	sample(f, 10300, 11);
+	slow_probe(f, 10300, 2);
+	compute(f);
+	assert_about(value(f, "settled_rss_bytes"), 11 * MB);
+	assert_about(value(f, "lazyfree_settled_bytes"), 2 * MB);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -347,6 +385,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_slope, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_counters, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_at_all, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_fall_in_a_gap, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_gap_at_the_end, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

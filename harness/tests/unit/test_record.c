@@ -89,7 +89,7 @@ static void series_are_tables_that_zstdcat_shows(void **state)
 
 	record_sample(rec, &(struct sample){ 0, 4096, MISSING });
 	record_sample(rec, &(struct sample){ 1234567999, UINT64_MAX - 1, 0 });
-	record_probe(rec, &(struct probe){ 10000000, 5, 1500000, 8192, MISSING, 7, MISSING, MISSING, MISSING, MISSING });
+	record_probe(rec, &(struct probe){ 10000000, 5, 1500000, 8192, MISSING, 7, MISSING, MISSING, MISSING, MISSING, 0 });
 	record_mark(rec, &(struct mark){ 2500000, "loaded", 'p' });
 	record_mark(rec, &(struct mark){ 3000000000000, "limit-lowered", 's' });
 	assert_int_equal(record_close_series(rec, NULL), 0);
@@ -102,9 +102,9 @@ static void series_are_tables_that_zstdcat_shows(void **state)
 	assert_string_equal(
 		probes, "# memtide-probes/1\n"
 			"# t_s\tthreads\tcpu_s\thwm_bytes\tinactive_file_bytes\tworking_set_bytes\tpss_bytes\tlazyfree_bytes\t"
-			"thp_bytes\tswap_bytes\n"
-			"# s\tcount\ts\tbytes\tbytes\tbytes\tbytes\tbytes\tbytes\tbytes\n"
-			"0.010000\t5\t0.001500\t8192\t-\t7\t-\t-\t-\t-\n");
+			"thp_bytes\tswap_bytes\tslow\n"
+			"# s\tcount\ts\tbytes\tbytes\tbytes\tbytes\tbytes\tbytes\tbytes\tcount\n"
+			"0.010000\t5\t0.001500\t8192\t-\t7\t-\t-\t-\t-\t0\n");
 	assert_string_equal(marks, "# memtide-marks/1\n# t_s\tname\tby\n# s\tname\tprogram|supervisor\n"
 				   "0.002500\tloaded\tprogram\n3000.000000\tlimit-lowered\tsupervisor\n");
 	record_free(rec);
@@ -114,8 +114,8 @@ static void what_is_written_comes_back(void **state)
 {
 	cleanup_run_series struct run_series s = { 0 };
 	struct record *rec = create(*state, "go=1.12");
-	const struct probe fast = { 10000000, 5, 1500000, 8192, 0, 7, MISSING, MISSING, MISSING, MISSING };
-	const struct probe slow = { 20000000, MISSING, MISSING, MISSING, MISSING, MISSING, 1, 2, 3, 0 };
+	const struct probe fast = { 10000000, 5, 1500000, 8192, 0, 7, MISSING, MISSING, MISSING, MISSING, 0 };
+	const struct probe slow = { 20000000, MISSING, MISSING, MISSING, MISSING, MISSING, 1, 2, 3, 0, 1 };
 
 	for (int i = 0; i < 100000; i++)
 		record_sample(rec, &(struct sample){ i * 1000000LL - 5000, 4096ULL * (unsigned)i, i % 3 ? MISSING : 1 });
