@@ -9,7 +9,7 @@
 /* Two numbers that went through text on their ways are equal if they agree to this. */
 #define EQUAL_WITHIN 1e-9
 
-static bool compare(double measured, enum compare how, double limit)
+bool expectation_compare(double measured, enum compare how, double limit)
 {
 	switch (how) {
 	case CMP_LT:
@@ -50,7 +50,7 @@ static json_t *evaluate(const struct condition *c, const json_t *metrics, const 
 		limit = json_is_null(other) ? json_null() : json_real(c->factor * json_number_value(other));
 	}
 	if (!why.n)
-		holds = json_boolean(compare(json_number_value(measured), c->compare, json_number_value(limit)));
+		holds = json_boolean(expectation_compare(json_number_value(measured), c->compare, json_number_value(limit)));
 
 	json_t *result = json_pack("{s:s, s:o, s:o, s:o}", "that", c->text, "holds", holds, "measured", measured, "limit", limit);
 	if (why.n) {
@@ -67,6 +67,37 @@ static json_t *evaluate_outcome(const struct condition *c, enum outcome outcome)
 			 "limit", outcome_to_string(c->outcome));
 }
 
+/* What is held against another cell can be told only when both are there. */
+static void add_versus(const struct plan *p, const struct expectation *e, const struct cell *c, json_t *all)
+{
+	const struct cell *other = plan_versus(p, c, e->versus, e->n_versus);
+
+	if (!other || c->why_not || other->why_not)
+		return;
+	for (size_t k = 0; k < e->n_conditions; k++) {
+		const struct condition *condition = &e->conditions[k];
+
+		json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:s, s:s?, s:f}", "cell", c->id, "other", other->id, "that",
+						     condition->text, "metric", metric_name(condition->metric), "compare",
+						     compare_name(condition->compare), "factor", condition->factor, "other_metric",
+						     metric_name((enum metric)condition->other), "because", e->because, "share", e->share));
+	}
+}
+
+json_t *expectations_versus(const struct plan *p)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < p->scenario->n_expect; i++) {
+		const struct expectation *e = &p->scenario->expect[i];
+
+		for (size_t k = 0; e->n_versus && k < p->n_cells; k++)
+			if (cell_matches(&p->cells[k], e->match, e->n_match))
+				add_versus(p, e, &p->cells[k], all);
+	}
+	return all;
+}
+
 json_t *expectations_evaluate(const struct scenario *s, const struct cell *c, enum outcome outcome, const json_t *metrics,
 			      const json_t *missing)
 {
@@ -75,7 +106,7 @@ json_t *expectations_evaluate(const struct scenario *s, const struct cell *c, en
 	for (size_t i = 0; i < s->n_expect; i++) {
 		const struct expectation *e = &s->expect[i];
 
-		if (!cell_matches(c, e->match, e->n_match))
+		if (e->n_versus || !cell_matches(c, e->match, e->n_match))
 			continue;
 		for (size_t k = 0; k < e->n_conditions; k++) {
 			const struct condition *condition = &e->conditions[k];

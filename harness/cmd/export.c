@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "analyse/verdict.h"
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -152,8 +153,12 @@ static void write_json(FILE *f, const struct campaign *c)
 	json_t *runs = json_array();
 	cleanup_json json_t *all = json_pack("{s:s, s:O, s:o}", "format", "memtide-export/1", "campaign", c->info, "runs", runs);
 	struct campaign_cells cells;
+	struct verdicts verdicts;
 
 	campaign_cells(c, &cells);
+	verdicts_make(c, &cells, &verdicts);
+	json_object_set_new(all, "verdicts", verdicts_json(&verdicts));
+	verdicts_done(&verdicts);
 	for (size_t i = 0; i < cells.n; i++)
 		for (size_t k = 0; k < cells.v[i].n_runs; k++)
 			json_array_append_new(runs, run_json(c, &cells.v[i], cells.v[i].runs[k]));

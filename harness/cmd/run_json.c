@@ -287,5 +287,6 @@ int job_write_campaign(const struct job *j, bool finished, struct err *err)
 		count_or_null(j->selftest_done ? j->selftest.pages : MISSING), "worst_error_pages",
 		count_or_null(j->selftest_done ? j->selftest.worst_pages : MISSING), "cgroup_version", j->cgroup_version);
 
+	json_object_set_new(campaign, "versus", expectations_versus(j->plan));
 	return json_save(path, campaign, err);
 }

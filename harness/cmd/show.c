@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <argp.h>
 #include <errno.h>
-#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
+#include "analyse/verdict.h"
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -13,18 +13,17 @@
 #include "base/strv.h"
 #include "base/units.h"
 #include "cmd/cmd.h"
-#include "plan/metric.h"
 #include "record/reader.h"
 #include "render/table.h"
+#include "render/verdicts.h"
 
-#define FAILURES_MAX 20
 #define DAMAGES_MAX  5
 #define MISSED_MAX   0.01 /* share of the ticks beyond which a run's curve is warned of */
 
 struct show_options {
 	const char *dir; /* NULL: the newest campaign */
 	const char *results;
-	bool json;
+	bool json, expectations, full;
 };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -38,6 +37,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'j':
 		o->json = true;
 		return 0;
+	case 'e':
+		o->expectations = true;
+		return 0;
+	case 'f':
+		o->full = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (o->dir)
 			argp_error(state, "one DIR at a time");
@@ -50,6 +55,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option option_table[] = {
 	{ "json", 'j', NULL, 0, "campaign.json and every run.json as one object", 0 },
+	{ "expectations", 'e', NULL, 0, "every expectation with what was measured, instead of the table", 0 },
+	{ "full", 'f', NULL, 0, "a row for each release, also where many rows say the same", 0 },
 	{ "results", 'r', "DIR", 0, "where the newest campaign is looked for (default: results)", 0 },
 	{ 0 },
 };
@@ -64,124 +71,6 @@ static const struct argp argp = {
 	NULL,
 	NULL,
 };
-
-/* ---- expectations
- * ------------------------------------------------------------------------------------------------------------------ */
-
-/* One condition over the repeats of a cell. */
-struct verdict {
-	const struct campaign_cell *cell;
-	const char *that;    /* borrowed */
-	const json_t *first; /* borrowed: the first evaluation that does not hold */
-	double share;        /* of the runs in which it must hold */
-	size_t runs, held;
-};
-
-struct verdicts {
-	struct verdict *v; /* owned */
-	size_t n;
-};
-
-static struct verdict *verdict_of(struct verdicts *l, const struct campaign_cell *cell, const json_t *e)
-{
-	const char *that = json_string_value(json_object_get(e, "that"));
-	const json_t *share = json_object_get(e, "share");
-
-	for (size_t i = 0; i < l->n; i++)
-		if (l->v[i].cell == cell && !strcmp(l->v[i].that, that ? that : ""))
-			return &l->v[i];
-	l->v = xreallocarray(l->v, l->n + 1, sizeof(*l->v));
-	l->v[l->n] = (struct verdict){ cell, that ? that : "", NULL, json_is_number(share) ? json_number_value(share) : 1, 0, 0 };
-	return &l->v[l->n++];
-}
-
-static void add_verdicts(struct verdicts *l, const struct campaign_cell *cell)
-{
-	for (size_t k = 0; k < cell->n_runs; k++) {
-		const json_t *all = json_object_get(cell->runs[k]->run, "expectations"), *e;
-		size_t i;
-
-		json_array_foreach(all, i, e)
-		{
-			struct verdict *v = verdict_of(l, cell, e);
-			bool holds = json_is_true(json_object_get(e, "holds"));
-
-			v->runs++;
-			v->held += holds;
-			if (!holds && !v->first)
-				v->first = e;
-		}
-	}
-}
-
-static bool has_failed(const struct verdict *v)
-{
-	return (double)v->held + 1e-9 < v->share * (double)v->runs;
-}
-
-/* In the unit of the metric that the condition begins with. */
-static char *value_text(const char *that, const json_t *value)
-{
-	cleanup_free char *name = strf("%.*s", (int)strcspn(that, " <>="), that);
-	int m = metric_from_name(name);
-	double v = json_number_value(value);
-	char text[32];
-
-	if (json_is_string(value))
-		return xstrdup(json_string_value(value));
-	if (!json_is_number(value))
-		return xstrdup("missing");
-	if (m >= 0 && metric_unit((enum metric)m) == UNIT_BYTES && v >= 0)
-		return xstrdup(format_size(text, sizeof(text), (uint64_t)llround(v)));
-	if (m >= 0 && metric_unit((enum metric)m) == UNIT_SECONDS && v >= 0)
-		return xstrdup(format_duration(text, sizeof(text), v));
-	return strf("%.4g", v);
-}
-
-static void print_failure(const struct verdict *v)
-{
-	const json_t *measured = json_object_get(v->first, "measured"), *limit = json_object_get(v->first, "limit");
-	const char *because = json_string_value(json_object_get(v->first, "because"));
-	const char *why = json_string_value(json_object_get(v->first, "why"));
-	cleanup_free char *have = value_text(v->that, measured), *want = value_text(v->that, limit);
-
-	printf("  %s: expected %s", v->cell->id, v->that);
-	if (why)
-		printf("; %s", why);
-	else
-		printf("; measured %s against %s", have, want);
-	if (v->runs > 1)
-		printf(" (fails in %zu of %zu runs)", v->runs - v->held, v->runs);
-	putchar('\n');
-	if (because)
-		printf("    expected because: %s\n", because);
-}
-
-/* Returns how many failed. */
-static size_t print_expectations(const struct campaign_cells *cells, bool quiet)
-{
-	struct verdicts l = { 0 };
-	size_t failed = 0;
-
-	for (size_t i = 0; i < cells->n; i++)
-		add_verdicts(&l, &cells->v[i]);
-	for (size_t i = 0; i < l.n; i++)
-		failed += has_failed(&l.v[i]);
-	if (!quiet && failed)
-		printf("\n%zu of %zu expectations failed:\n", failed, l.n);
-	else if (!quiet && l.n)
-		printf("\nAll %zu expectations hold.\n", l.n);
-	for (size_t i = 0, shown = 0; i < l.n && !quiet; i++) {
-		if (!has_failed(&l.v[i]))
-			continue;
-		if (shown++ < FAILURES_MAX)
-			print_failure(&l.v[i]);
-	}
-	if (!quiet && failed > FAILURES_MAX)
-		printf("  and %zu more: memtide show --json tells all\n", failed - FAILURES_MAX);
-	free(l.v);
-	return failed;
-}
 
 /* ---- warnings ----------------------------------------------------------------------------------------------------------------- */
 
@@ -301,15 +190,19 @@ static void print_figures(const struct campaign *c)
 	}
 }
 
-static size_t show_text(const struct campaign *c, const struct campaign_cells *cells)
+static void show_text(const struct campaign *c, const struct verdicts *verdicts, const struct show_options *o)
 {
 	struct table_style style = table_style_for_stdout();
 
+	style.full = o->full;
+	if (o->expectations) {
+		verdicts_print_all(stdout, verdicts, &style);
+		return;
+	}
 	table_print(stdout, c, &style);
 	putchar('\n');
 	table_print_sentences(stdout, c, &style);
-
-	size_t failed = print_expectations(cells, false);
+	verdicts_print_failures(stdout, verdicts);
 	print_figures(c);
 	printf("\nRecorded in %s\n", c->dir);
 	(void)fflush(stdout);
@@ -317,7 +210,6 @@ static size_t show_text(const struct campaign *c, const struct campaign_cells *c
 	warn_of_gaps(c, false);
 	warn_of_gaps(c, true);
 	warn_of_runs(c);
-	return failed;
 }
 
 static json_t *run_json(const struct campaign_run *r)
@@ -330,13 +222,13 @@ static json_t *run_json(const struct campaign_run *r)
 	return run;
 }
 
-static int show_json(const struct campaign *c, struct err *err)
+static int show_json(const struct campaign *c, const struct verdicts *verdicts, struct err *err)
 {
 	json_t *runs = json_array();
 
 	for (size_t i = 0; i < c->n_runs; i++)
 		json_array_append_new(runs, run_json(&c->runs[i]));
-	cleanup_json json_t *all = json_pack("{s:O, s:s, s:o}", "campaign", c->info, "dir", c->dir, "runs", runs);
+	cleanup_json json_t *all = json_pack("{s:O, s:s, s:o, s:o}", "campaign", c->info, "dir", c->dir, "runs", runs, "verdicts", verdicts_json(verdicts));
 	return json_print(all, err);
 }
 
@@ -346,6 +238,7 @@ int cmd_show(int argc, char **argv)
 	struct err cleanup_err err = ERR_INIT;
 	cleanup_strv struct strv warnings = STRV_INIT;
 	cleanup_free char *dir = NULL;
+	struct verdicts verdicts;
 	struct campaign_cells cells;
 	struct campaign *c = NULL;
 	size_t failed;
@@ -356,14 +249,16 @@ int cmd_show(int argc, char **argv)
 	for (size_t i = 0; i < warnings.n; i++)
 		log_warn("%s", warnings.v[i]);
 	campaign_cells(c, &cells);
+	verdicts_make(c, &cells, &verdicts);
+	failed = verdicts_failed(&verdicts);
 	if (o.json) {
-		(void)show_json(c, &err);
-		failed = print_expectations(&cells, true);
+		(void)show_json(c, &verdicts, &err);
 	} else {
-		failed = show_text(c, &cells);
+		show_text(c, &verdicts, &o);
 		if (ferror(stdout))
 			(void)err_set(&err, errno, "cannot write to standard output");
 	}
+	verdicts_done(&verdicts);
 	campaign_cells_done(&cells);
 	campaign_free(c);
 	if (err.msg)

@@ -144,18 +144,31 @@ static int parse_multiple(const char *factor, const char *other, struct conditio
 	return 0;
 }
 
+static const char *const operators[] = {
+	[CMP_LT] = "<", [CMP_LE] = "<=", [CMP_GT] = ">", [CMP_GE] = ">=", [CMP_EQ] = "==",
+};
+
+const char *compare_name(enum compare c)
+{
+	return operators[c];
+}
+
+int compare_from_name(const char *name)
+{
+	for (size_t i = 0; i < sizeof(operators) / sizeof(*operators); i++)
+		if (!strcmp(operators[i], name))
+			return (int)i;
+	return -1;
+}
+
 static int parse_operator(const char *text, enum compare *ret, struct err *err)
 {
-	static const char *const words[] = {
-		[CMP_LT] = "<", [CMP_LE] = "<=", [CMP_GT] = ">", [CMP_GE] = ">=", [CMP_EQ] = "==",
-	};
+	int c = compare_from_name(text);
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		if (!strcmp(words[i], text)) {
-			*ret = (enum compare)i;
-			return 0;
-		}
-	return err_usage(err, "'%s' compares nothing: write <, <=, >, >= or ==", text);
+	if (c < 0)
+		return err_usage(err, "'%s' compares nothing: write <, <=, >, >= or ==", text);
+	*ret = (enum compare)c;
+	return 0;
 }
 
 /* Blanks around operators are the writer's choice. */

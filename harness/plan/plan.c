@@ -330,6 +330,48 @@ bool cell_matches(const struct cell *c, const struct match *match, size_t n)
 	return true;
 }
 
+static const struct match *match_of(const struct match *match, size_t n, const char *axis)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(match[i].axis, axis))
+			return &match[i];
+	return NULL;
+}
+
+static bool differs_in_these_only(const struct cell *c, const struct cell *other, const struct match *versus, size_t n)
+{
+	for (size_t i = 0; i < c->n_settings; i++) {
+		const struct match *m = match_of(versus, n, c->settings[i].axis);
+
+		if (m ? !match_holds(other, m) : strcmp(other->settings[i].value, c->settings[i].value) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Whether a is the better answer to {go: 1.23}. */
+static bool is_nearer(const struct cell *a, const struct cell *b, const struct match *go)
+{
+	const char *x = cell_setting(a, "go"), *y = cell_setting(b, "go");
+
+	if (!go || !a->go || !b->go || !strcmp(y, go->values.v[0]))
+		return false;
+	return !strcmp(x, go->values.v[0]) || go_version_compare(&a->go->version, &b->go->version) > 0;
+}
+
+const struct cell *plan_versus(const struct plan *p, const struct cell *c, const struct match *versus, size_t n)
+{
+	const struct cell *found = NULL;
+
+	for (size_t i = 0; i < p->n_cells; i++) {
+		const struct cell *other = &p->cells[i];
+
+		if (differs_in_these_only(c, other, versus, n) && (!found || is_nearer(other, found, match_of(versus, n, "go"))))
+			found = other;
+	}
+	return found == c ? NULL : found;
+}
+
 struct plan *plan_free(struct plan *p)
 {
 	if (!p)

@@ -51,6 +51,9 @@ int plan_make(const struct scenario *s, const struct catalogue *c, uint64_t seed
 const char *cell_setting(const struct cell *c, const char *axis); /* NULL: the cell has no such axis */
 /* Whether an expectation's `for` (or any list of matches) holds for the cell. */
 bool cell_matches(const struct cell *c, const struct match *match, size_t n);
+/* The cell that an expectation's `versus` names for this one: it differs in these settings only. Where several match (two patches of a
+ * release) the one that is named exactly, else the newest. NULL: the plan has none, or it is the cell itself. */
+const struct cell *plan_versus(const struct plan *p, const struct cell *c, const struct match *versus, size_t n);
 struct plan *plan_free(struct plan *p);
 
 static inline void cleanup_planp(struct plan **p)

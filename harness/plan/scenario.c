@@ -397,6 +397,23 @@ int scenario_set_axis(struct scenario *s, const char *axis, const struct strv *v
 
 /* --- expectations --- */
 
+int unknown_axis(struct conversion *c, const char *name, const char *path, ...)
+{
+	cleanup_strv struct strv names = STRV_INIT;
+	va_list ap;
+
+	for (size_t a = 0; a < c->s->n_axes; a++)
+		strv_push(&names, c->s->axes[a].name);
+
+	cleanup_free char *all = strv_join(&names, ", ");
+
+	va_start(ap, path);
+	cleanup_free char *whole_path = vstrf(path, ap);
+	va_end(ap);
+	(void)err_usage(c->err, "the scenario has no axis '%s': its axes are %s", name, names.n ? all : "none");
+	return places_wrap(c->places, c->err, "%s", whole_path);
+}
+
 static int convert_match(struct conversion *c, struct expectation *e, unsigned index)
 {
 	const struct raw_expectation *raw = &c->raw->expect[index];
@@ -406,18 +423,8 @@ static int convert_match(struct conversion *c, struct expectation *e, unsigned i
 		const struct raw_axis *m = &raw->match[i];
 		const struct axis *has = scenario_axis(c->s, m->name);
 
-		if (!has) {
-			cleanup_strv struct strv names = STRV_INIT;
-
-			for (size_t a = 0; a < c->s->n_axes; a++)
-				strv_push(&names, c->s->axes[a].name);
-
-			cleanup_free char *all = strv_join(&names, ", ");
-
-			(void)err_usage(c->err, "the scenario has no axis '%s': its axes are %s", m->name,
-					names.n ? all : "none");
-			return places_wrap(c->places, c->err, "expect[%u].for.#%s", index, m->name);
-		}
+		if (!has)
+			return unknown_axis(c, m->name, "expect[%u].for.#%s", index, m->name);
 		e->match[e->n_match++].axis = xstrdup(m->name);
 		for (unsigned j = 0; j < m->values.n; j++) {
 			struct strv *values = &e->match[i].values;
@@ -454,7 +461,7 @@ static int convert_expectation(struct conversion *c, struct expectation *e, unsi
 		if (r >= 0 && (e->share <= 0 || e->share > 1))
 			r = err_usage(c->err, "share is %s: it must be more than 0 and at most 1", raw->share);
 	}
-	return r < 0 ? places_wrap(c->places, c->err, "expect[%u].share", index) : 0;
+	return r < 0 ? places_wrap(c->places, c->err, "expect[%u].share", index) : convert_versus(c, e, index);
 }
 
 static int convert_expectations(struct conversion *c)
@@ -557,15 +564,21 @@ static void program_done(struct program *p)
 	strv_done(&p->command);
 }
 
+static void matches_done(struct match *m, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(m[i].axis);
+		strv_done(&m[i].values);
+	}
+	free(m);
+}
+
 static void expectation_done(struct expectation *e)
 {
-	for (size_t i = 0; i < e->n_match; i++) {
-		free(e->match[i].axis);
-		strv_done(&e->match[i].values);
-	}
+	matches_done(e->match, e->n_match);
+	matches_done(e->versus, e->n_versus);
 	for (size_t i = 0; i < e->n_conditions; i++)
 		condition_done(&e->conditions[i]);
-	free(e->match);
 	free(e->conditions);
 	free(e->because);
 }

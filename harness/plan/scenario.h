@@ -41,6 +41,9 @@ struct axis {
 };
 
 enum compare { CMP_LT, CMP_LE, CMP_GT, CMP_GE, CMP_EQ };
+/* "<", ...; -1: compares nothing. */
+const char *compare_name(enum compare c);
+int compare_from_name(const char *name);
 
 /* One condition: "released_share < 0.05", "lazyfree_settled_bytes > 0.9 * peak_rss_bytes", "peak_rss_bytes < 900MB",
  * "first_fall_s > 2min" (or > 120), "threads_peak <= 20", "slope_bytes_per_s < 10kB/s"; or on how the run ended:
@@ -63,6 +66,9 @@ struct match {
 struct expectation {
 	struct match *match; /* owned; empty: every cell */
 	size_t n_match;
+	struct match *versus; /* owned; one value each: the metric on the right of each condition is that of the cell that differs in these
+			       * settings only; empty: the run's own */
+	size_t n_versus;
 	struct condition *conditions; /* owned; never empty */
 	size_t n_conditions;
 	char *because; /* owned */

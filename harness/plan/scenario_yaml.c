@@ -61,7 +61,8 @@ static const struct key ready_keys[] = {
 
 static const struct key expect_keys[] = {
 	{ "for", SHAPE_FREE_MAP, false, NULL }, { "that", SHAPE_ONE_OR_MORE, true, NULL }, { "because", SHAPE_TEXT, false, NULL },
-	{ "share", SHAPE_TEXT, false, NULL },   { NULL, SHAPE_TEXT, false, NULL },
+	{ "share", SHAPE_TEXT, false, NULL },   { "versus", SHAPE_FREE_MAP, false, NULL },
+	{ NULL, SHAPE_TEXT, false, NULL },
 };
 
 static const struct key scenario_keys[] = {
@@ -388,6 +389,8 @@ static const cyaml_schema_value_t axis_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG
 
 static const cyaml_schema_field_t expectation_fields[] = {
 	CYAML_FIELD_SEQUENCE_COUNT("for", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_expectation, match, n_match,
+				   &axis_schema, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_SEQUENCE_COUNT("versus", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_expectation, versus, n_versus,
 				   &axis_schema, 0, CYAML_UNLIMITED),
 	LIST("that", struct raw_expectation, that),
 	TEXT("because", struct raw_expectation, because),

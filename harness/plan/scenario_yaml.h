@@ -36,6 +36,8 @@ struct raw_axis {
 struct raw_expectation {
 	struct raw_axis *match;
 	unsigned n_match;
+	struct raw_axis *versus;
+	unsigned n_versus;
 	struct raw_list that;
 	char *because, *share;
 };

@@ -15,6 +15,7 @@ struct campaign;
 struct table_style {
 	int columns; /* width to fit in; 80 where unknown */
 	bool colour;
+	bool full; /* a row for each release, also where many rows say the same */
 };
 
 void table_print(FILE *out, const struct campaign *c, const struct table_style *style);

@@ -290,6 +290,39 @@ static void matches_cells(void **state)
 	done(&f);
 }
 
+static const struct cell *versus(const struct plan *p, const char *id, const char *axis, const char *value)
+{
+	struct match m = { .axis = (char *)axis };
+	cleanup_strv struct strv values = STRV_INIT;
+
+	strv_push(&values, value);
+	m.values = values;
+	return plan_versus(p, find(p, id), &m, 1);
+}
+
+static void finds_the_cell_that_differs_in_this_only(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	load(&f, FIXTURES "good-small.yaml");
+	set(&f, "go", "1.11.3;1.11;1.12");
+	set(&f, "variant", "leaky;fixed");
+	set(&f, "limit", "1GB;2GB");
+	make(&f, 1);
+	assert_ptr_equal(versus(f.p, "go=1.12,variant=leaky,limit=1GB", "variant", "fixed"), find(f.p, "go=1.12,variant=fixed,limit=1GB"));
+	assert_ptr_equal(versus(f.p, "go=1.12,variant=leaky,limit=2GB", "variant", "fixed"), find(f.p, "go=1.12,variant=fixed,limit=2GB"));
+	assert_ptr_equal(versus(f.p, "go=1.12,variant=leaky,limit=2GB", "limit", "1024MB"), find(f.p, "go=1.12,variant=leaky,limit=1GB"));
+	assert_null(versus(f.p, "go=1.12,variant=fixed,limit=1GB", "variant", "fixed"));
+	assert_null(versus(f.p, "go=1.12,variant=fixed,limit=1GB", "variant", "other"));
+	/* As written; else the newest patch. */
+	assert_ptr_equal(versus(f.p, "go=1.12,variant=leaky,limit=1GB", "go", "1.11"), find(f.p, "go=1.11,variant=leaky,limit=1GB"));
+	assert_ptr_equal(versus(f.p, "go=1.12,variant=leaky,limit=1GB", "go", "1.11.3"), find(f.p, "go=1.11.3,variant=leaky,limit=1GB"));
+	assert_ptr_equal(versus(f.p, "go=1.12,variant=leaky,limit=1GB", "go", "1.11..1.11"), find(f.p, "go=1.11,variant=leaky,limit=1GB"));
+	assert_null(versus(f.p, "go=1.11,variant=leaky,limit=1GB", "go", "1.13"));
+	done(&f);
+}
+
 static void tells_where_a_release_came_from(void **state)
 {
 	struct fixture f;
@@ -333,6 +366,7 @@ int main(void)
 		cmocka_unit_test(interleaves_repeats),
 		cmocka_unit_test(seed_42_is_this_order),
 		cmocka_unit_test(matches_cells),
+		cmocka_unit_test(finds_the_cell_that_differs_in_this_only),
 		cmocka_unit_test(tells_where_a_release_came_from),
 		cmocka_unit_test(refuses_too_many_cells),
 	};

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * verdicts.h - expectations for people: those that failed, below a table; or all of them with what was measured.
+ */
+#pragma once
+#include <stdio.h>
+
+struct table_style;
+struct verdicts;
+
+/* How many hold, and each that does not: what was expected, measured, and why it was expected. Nothing where nothing is expected. */
+void verdicts_print_failures(FILE *out, const struct verdicts *l);
+/* Each condition once, with its reason, and below it a line a cell: verdict, measured (median, range), what it was held against. */
+void verdicts_print_all(FILE *out, const struct verdicts *l, const struct table_style *style);
