@@ -89,10 +89,10 @@ static bool is_constant(const struct campaign_cells *cells, const char *axis, co
 	return true;
 }
 
-/* GODEBUG and environment values say themselves what they set. */
+/* GODEBUG and environment values say themselves what they set, and a variant's name is enough. */
 static char *setting_text(const char *axis, const char *value)
 {
-	return strchr(value, '=') ? xstrdup(value) : strf("%s=%s", axis, value);
+	return strchr(value, '=') || !strcmp(axis, "variant") ? xstrdup(value) : strf("%s=%s", axis, value);
 }
 
 static void set_settings(struct rows *rows, struct row *r)
@@ -246,6 +246,30 @@ char *row_without_version(const struct row *row, const char *text, const char *i
 	return at ? strf("%.*s%s%s", (int)(at - text), text, instead, at + strlen(version)) : xstrdup(text);
 }
 
+/* ---- expectations ------------------------------------------------------------------------------------------------------------------ */
+
+/* Each metric that a condition's words are. */
+static void note_names(struct rows *rows, const char *that)
+{
+	cleanup_strv struct strv words = STRV_INIT;
+
+	strv_split(&words, that ? that : "", " <>=*");
+	for (size_t i = 0; i < words.n; i++) {
+		int m = metric_from_name(words.v[i]);
+
+		if (m >= 0)
+			rows->named[m] = true;
+	}
+}
+
+static void note_expectations(struct rows *rows, const json_t *expectations)
+{
+	const json_t *e;
+	size_t i;
+
+	json_array_foreach(expectations, i, e) note_names(rows, json_string_value(json_object_get(e, "that")));
+}
+
 /* ---- rows
  * ------------------------------------------------------------------------------------------------------------------------- */
 
@@ -256,6 +280,9 @@ void rows_make(const struct campaign *c, struct rows *ret)
 	ret->n = ret->cells.n;
 	ret->v = xcalloc(ret->n + 1, sizeof(*ret->v));
 	find_releases(c, ret);
+	note_expectations(ret, json_object_get(c->info, "versus"));
+	for (size_t i = 0; i < c->n_runs; i++)
+		note_expectations(ret, json_object_get(c->runs[i].run, "expectations"));
 	set_constant(ret);
 	for (size_t i = 0; i < ret->n; i++) {
 		struct row *r = &ret->v[i];
@@ -269,6 +296,8 @@ void rows_make(const struct campaign *c, struct rows *ret)
 			r->outcomes[r->cell->runs[k]->outcome]++;
 		for (int v = 0; v < ROW_VALUE_COUNT_; v++)
 			r->v[v] = fold(r->cell, metrics[v]);
+		for (int m = 0; m < METRIC_COUNT_; m++)
+			r->all[m] = fold(r->cell, (enum metric)m);
 		r->conduct = conduct_of(r);
 	}
 }

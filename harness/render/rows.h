@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "base/strv.h"
+#include "plan/metric.h"
 #include "record/reader.h"
 
 enum row_value { ROW_PEAK, ROW_SETTLED, ROW_RELEASE, ROW_LAZYFREE, ROW_WORKING_SET, ROW_BASELINE, ROW_SHARE, ROW_VALUE_COUNT_ };
@@ -44,6 +45,7 @@ struct row {
 	const char *why_not;               /* borrowed; NULL: applicable */
 	unsigned outcomes[OUTCOME_COUNT_]; /* of the runs */
 	struct folded v[ROW_VALUE_COUNT_];
+	struct folded all[METRIC_COUNT_];  /* lists apart: they have n 0 */
 	enum conduct conduct;
 };
 
@@ -53,6 +55,7 @@ struct rows {
 	size_t n;
 	struct strv releases; /* as the cells name them, ascending: "1.11", "1.12" */
 	struct strv settings; /* in order of appearance */
+	bool named[METRIC_COUNT_]; /* some expectation is about this metric */
 	char *constant;       /* owned: what all cells have in common and is not default: "godebug=madvdontneed=1"; "" */
 };
 

@@ -24,6 +24,7 @@ struct group {
 	double dropped_min, dropped_max;   /* peak - baseline */
 	bool every_run;                    /* of those with CONDUCT_OOM or CONDUCT_FAILED: no run ended well */
 	enum outcome outcome;              /* the first that is not ok */
+	bool expected;                     /* and the scenario says so */
 };
 
 struct groups {
@@ -46,6 +47,25 @@ static enum outcome first_bad(const struct row *r)
 		if (r->cell->runs[i]->outcome != OUTCOME_OK && r->cell->runs[i]->outcome != OUTCOME_INTERRUPTED)
 			return r->cell->runs[i]->outcome;
 	return OUTCOME_OK;
+}
+
+/* "outcome == go-fatal" holds. */
+static bool expects_outcome(const struct row *r)
+{
+	const json_t *e;
+	size_t n;
+
+	for (size_t i = 0; i < r->cell->n_runs; i++) {
+		json_array_foreach(json_object_get(r->cell->runs[i]->run, "expectations"), n, e)
+		{
+			const char *that = json_string_value(json_object_get(e, "that"));
+
+			if (r->cell->runs[i]->outcome != OUTCOME_OK && that && !strncmp(that, "outcome", 7) &&
+			    json_is_true(json_object_get(e, "holds")))
+				return true;
+		}
+	}
+	return false;
 }
 
 static void add_row(struct group *g, const struct row *r)
@@ -76,7 +96,7 @@ static struct groups make_groups(const struct rows *rows)
 			continue;
 		for (size_t k = 0; k < l.n && !g; k++)
 			if (l.v[k].conduct == r->conduct && !strcmp(l.v[k].setting_text, r->setting) &&
-			    l.v[k].outcome == first_bad(r))
+			    l.v[k].outcome == first_bad(r) && l.v[k].expected == expects_outcome(r))
 				g = &l.v[k];
 		if (!g) {
 			g = &l.v[l.n++];
@@ -88,7 +108,8 @@ static struct groups make_groups(const struct rows *rows)
 					     .dropped_min = INFINITY,
 					     .dropped_max = -INFINITY,
 					     .every_run = true,
-					     .outcome = first_bad(r) };
+					     .outcome = first_bad(r),
+					     .expected = expects_outcome(r) };
 			while (strcmp(rows->settings.v[g->setting], r->setting))
 				g->setting++;
 		}
@@ -213,12 +234,14 @@ static char *say_partly(const struct rows *rows, const struct group *g)
 static char *say_ended(const struct rows *rows, const struct group *g)
 {
 	cleanup_free char *who = subject(rows, g, "with");
-	const char *some = g->every_run ? "" : ", in some runs";
+	const char *some = g->every_run ? "" : ", in some runs", *planned = g->expected ? ", as expected" : "";
 
+	if (g->expected && g->outcome != OUTCOME_OOM_CGROUP && g->outcome != OUTCOME_OOM_GO)
+		return strf("%s %s in %s, as expected%s.", who, verb(rows, g, "ends", "end"), outcome_to_string(g->outcome), some);
 	if (g->outcome == OUTCOME_OOM_CGROUP)
-		return strf("%s %s killed at the memory limit%s (oom-cgroup).", who, verb(rows, g, "is", "are"), some);
+		return strf("%s %s killed at the memory limit%s%s (oom-cgroup).", who, verb(rows, g, "is", "are"), planned, some);
 	if (g->outcome == OUTCOME_OOM_GO)
-		return strf("%s %s up with Go's own \"out of memory\"%s (oom-go).", who, verb(rows, g, "gives", "give"), some);
+		return strf("%s %s up with Go's own \"out of memory\"%s%s (oom-go).", who, verb(rows, g, "gives", "give"), planned, some);
 	return strf("%s %s not end as planned%s (%s).", who, verb(rows, g, "does", "do"), some, outcome_to_string(g->outcome));
 }
 
@@ -231,13 +254,12 @@ static char *say_moving(const struct rows *rows, const struct group *g)
 
 static char *say_other(const struct rows *rows, const struct group *g)
 {
-	cleanup_free char *who = subject(rows, g, "with"), *peak = size_of(g, ROW_PEAK), *settled = size_of(g, ROW_SETTLED);
+	cleanup_free char *who = subject(rows, g, "with"), *peak = size_of(g, ROW_PEAK);
 
-	if (!g->v[ROW_PEAK].n)
+	/* What settles is told of by sentences_kept.c. */
+	if (!g->v[ROW_PEAK].n || g->v[ROW_SETTLED].n)
 		return NULL;
-	return g->v[ROW_SETTLED].n ? strf("%s %s at %s and %s at %s.", who, verb(rows, g, "peaks", "peak"), peak,
-					  verb(rows, g, "settles", "settle"), settled)
-				   : strf("%s %s at %s.", who, verb(rows, g, "peaks", "peak"), peak);
+	return strf("%s %s at %s.", who, verb(rows, g, "peaks", "peak"), peak);
 }
 
 static char *say(const struct rows *rows, const struct group *g)
@@ -319,6 +341,18 @@ static char *say_released(const struct rows *rows, const struct groups *l)
 		    rest);
 }
 
+/* The scenario's own words on what the curves show. */
+static void print_explanation(FILE *out, const struct campaign *c, bool below, const struct table_style *style)
+{
+	const char *text = json_string_value(json_object_get(c->info, "explain"));
+
+	if (!text || !*text)
+		return;
+	if (below)
+		fputc('\n', out);
+	print_wrapped(out, text, style->columns, 0, 0);
+}
+
 void table_print_sentences(FILE *out, const struct campaign *c, const struct table_style *style)
 {
 	struct rows cleanup_rows rows = { 0 };
@@ -336,9 +370,11 @@ void table_print_sentences(FILE *out, const struct campaign *c, const struct tab
 	cleanup_free char *released = say_released(&rows, &l);
 	if (released)
 		strv_push(&sentences, released);
+	sentences_of_what_is_kept(&rows, &sentences);
 
 	cleanup_free char *all = strv_join(&sentences, " ");
 	if (*all)
 		print_wrapped(out, all, style->columns, 0, 0);
+	print_explanation(out, c, *all, style);
 	groups_done(&l);
 }

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "render/table.h"
 
-#include <math.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
 #include "base/alloc.h"
-#include "base/units.h"
 #include "render/table_parts.h"
 #include "render/wrap.h"
 
@@ -14,21 +12,12 @@
 #define COLUMNS_ELSE 80
 #define SETTING_MIN  12
 
-enum { COL_GO, COL_SETTING, COL_OUTCOME, COL_PEAK, COL_SETTLED, COL_FALL, COL_LAZYFREE, COL_WORKING_SET, COL_COUNT };
+/* The first three are texts; behind them the metrics' columns that are shown, by their place in table_columns(). */
+enum { COL_GO, COL_SETTING, COL_OUTCOME, COL_METRICS };
 
-static const struct {
-	const char *head[2];
-	bool left;
-} columns[COL_COUNT] = {
-	[COL_GO] = { { "", "Go" }, true },
-	[COL_SETTING] = { { "", "setting" }, true },
-	[COL_OUTCOME] = { { "", "outcome" }, true },
-	[COL_PEAK] = { { "peak", "RSS" }, false },
-	[COL_SETTLED] = { { "settled", "RSS" }, false },
-	[COL_FALL] = { { "time to", "fall" }, false },
-	[COL_LAZYFREE] = { { "", "LazyFree" }, false },
-	[COL_WORKING_SET] = { { "working", "set" }, false },
-};
+#define COLUMNS_MAX (COL_METRICS + METRIC_COUNT_)
+
+static const char *const text_heads[COL_METRICS] = { "Go", "setting", "outcome" };
 
 /* Escape sequences; "" without colour. */
 struct paint {
@@ -39,79 +28,40 @@ static const struct paint plain = { "", "", "", "", "" };
 static const struct paint coloured = { "\033[1m", "\033[32m", "\033[33m", "\033[31m", "\033[0m" };
 
 struct text_row {
-	char *v[COL_COUNT]; /* owned */
+	char *v[COLUMNS_MAX]; /* owned */
 };
 
 struct layout {
+	const struct column *shown[METRIC_COUNT_];
+	size_t n_shown;
 	struct text_row *rows; /* owned */
 	size_t n;
-	int width[COL_COUNT]; /* 0: the column is left out */
+	int width[COLUMNS_MAX]; /* 0: the column is left out */
 	int between;
 	bool has_medians; /* a value with "~" */
 };
 
-/* ---- values
- * ----------------------------------------------------------------------------------------------------------------------- */
-
-/* "20-800 MB" of "20 MB" and "800 MB": one unit is enough where both have the same. */
-static char *range_text(char *a, const char *b)
+static size_t column_count(const struct layout *l)
 {
-	char *unit_a = strchr(a, ' ');
-	const char *unit_b = strchr(b, ' ');
-
-	if (unit_a && unit_b && !strcmp(unit_a, unit_b))
-		*unit_a = 0;
-	return strf("%s-%s", a, b);
+	return COL_METRICS + l->n_shown;
 }
 
-/* "0 B", "826 MB", or the range. */
-static char *size_text(const struct folded *f, double peak, bool ranges)
+static const char *head_of(const struct layout *l, size_t column, int line)
 {
-	char a[32], b[32];
-
-	if (!f->n)
-		return xstrdup("-");
-	(void)format_size(a, sizeof(a), (uint64_t)llround(f->median));
-	if (f->max - f->min <= 0.02 * peak)
-		return xstrdup(a);
-	if (!ranges)
-		return strf("~%s", a);
-	(void)format_size(a, sizeof(a), (uint64_t)llround(f->min));
-	(void)format_size(b, sizeof(b), (uint64_t)llround(f->max));
-
-	return range_text(a, b);
+	if (column < COL_METRICS)
+		return line ? text_heads[column] : "";
+	return l->shown[column - COL_METRICS]->head[line];
 }
 
-/* How long dropped memory stayed: "held" where it did to the end. */
-static char *fall_text(const struct folded *f, bool ranges)
+static struct text_row text_row(const struct layout *l, const struct row *r, bool ranges)
 {
-	char a[32], b[32];
-
-	if (!f->n)
-		return xstrdup(f->why && !strncmp(f->why, "RSS never fell", 14) ? "held" : "-");
-	(void)time_text(a, sizeof(a), f->median);
-	if (f->max - f->min <= fmax(0.1 * f->median, 0.1))
-		return xstrdup(a);
-	if (!ranges)
-		return strf("~%s", a);
-	(void)time_text(a, sizeof(a), f->min);
-	(void)time_text(b, sizeof(b), f->max);
-	return range_text(a, b);
-}
-
-static struct text_row text_row(const struct row *r, bool ranges)
-{
-	double peak = r->v[ROW_PEAK].n ? r->v[ROW_PEAK].median : 0;
 	struct text_row t = { { NULL } };
 
 	t.v[COL_GO] = xstrdup(r->release_text);
 	t.v[COL_SETTING] = xstrdup(r->setting);
 	t.v[COL_OUTCOME] = outcomes_text(r);
-	t.v[COL_PEAK] = size_text(&r->v[ROW_PEAK], peak, ranges);
-	t.v[COL_SETTLED] = size_text(&r->v[ROW_SETTLED], peak, ranges);
-	t.v[COL_FALL] = fall_text(&r->v[ROW_RELEASE], ranges);
-	t.v[COL_LAZYFREE] = size_text(&r->v[ROW_LAZYFREE], peak, ranges);
-	t.v[COL_WORKING_SET] = size_text(&r->v[ROW_WORKING_SET], peak, ranges);
+	for (size_t k = 0; k < l->n_shown; k++)
+		t.v[COL_METRICS + k] = column_text(r, l->shown[k], ranges);
 	return t;
 }
 
@@ -122,7 +72,7 @@ static int total_width(const struct layout *l)
 {
 	int total = -l->between;
 
-	for (int c = 0; c < COL_COUNT; c++)
+	for (size_t c = 0; c < column_count(l); c++)
 		total += l->width[c] ? l->width[c] + l->between : 0;
 	return total;
 }
@@ -130,15 +80,17 @@ static int total_width(const struct layout *l)
 static void layout_done(struct layout *l)
 {
 	for (size_t i = 0; i < l->n; i++)
-		for (int c = 0; c < COL_COUNT; c++)
+		for (size_t c = 0; c < COLUMNS_MAX; c++)
 			free(l->rows[i].v[c]);
 	free(l->rows);
-	*l = (struct layout){ 0 };
+	l->rows = NULL;
+	l->n = 0;
+	l->has_medians = false;
 }
 
 static void measure(struct layout *l)
 {
-	for (int c = 0; c < COL_COUNT; c++) {
+	for (size_t c = 0; c < column_count(l); c++) {
 		int widest = 0;
 
 		for (size_t i = 0; i < l->n; i++) {
@@ -149,19 +101,18 @@ static void measure(struct layout *l)
 		}
 		l->width[c] = widest;
 		for (int h = 0; h < 2 && widest; h++)
-			if ((int)strlen(columns[c].head[h]) > l->width[c])
-				l->width[c] = (int)strlen(columns[c].head[h]);
+			if ((int)strlen(head_of(l, c, h)) > l->width[c])
+				l->width[c] = (int)strlen(head_of(l, c, h));
 	}
 }
 
-static void fill(struct layout *l, const struct rows *rows, bool ranges)
+static void fill(struct layout *l, const struct view *view, bool ranges)
 {
 	layout_done(l);
 	l->between = 2;
-	l->rows = xcalloc(rows->n + 1, sizeof(*l->rows));
-	for (size_t i = 0; i < rows->n; i++)
-		if (rows->v[i].applicable)
-			l->rows[l->n++] = text_row(&rows->v[i], ranges);
+	l->rows = xcalloc(view->n + 1, sizeof(*l->rows));
+	for (size_t i = 0; i < view->n; i++)
+		l->rows[l->n++] = text_row(l, &view->v[i], ranges);
 	measure(l);
 }
 
@@ -192,13 +143,13 @@ static void cut_settings(struct layout *l, int excess)
 }
 
 /* Gives up, in this order: mixed outcomes, ranges, the second blank between columns, long settings. */
-static void make_layout(struct layout *l, const struct rows *rows, int width)
+static void make_layout(struct layout *l, const struct view *view, int width)
 {
-	fill(l, rows, true);
+	fill(l, view, true);
 	if (total_width(l) > width)
 		shorten_outcomes(l);
 	if (total_width(l) > width) {
-		fill(l, rows, false);
+		fill(l, view, false);
 		shorten_outcomes(l);
 	}
 	if (total_width(l) > width)
@@ -207,14 +158,54 @@ static void make_layout(struct layout *l, const struct rows *rows, int width)
 		cut_settings(l, total_width(l) - width);
 }
 
+static void make_view(const struct rows *rows, const struct layout *l, bool full, struct view *ret)
+{
+	bool shown[METRIC_COUNT_] = { false };
+
+	for (size_t k = 0; k < l->n_shown; k++)
+		shown[l->shown[k]->metric] = true;
+	view_done(ret);
+	view_make(rows, shown, full, ret);
+}
+
+/* Whether the columns have room, be it without ranges. */
+static bool has_room(struct layout *l, const struct rows *rows, const struct table_style *style, struct view *view)
+{
+	make_view(rows, l, style->full, view);
+	fill(l, view, false);
+	shorten_outcomes(l);
+	return total_width(l) <= style->columns;
+}
+
+/* Those that every table has, and of the others what is expected of this campaign, as many as there is room for. */
+static void choose_columns(struct layout *l, const struct rows *rows, const struct table_style *style, struct view *view)
+{
+	size_t n;
+	const struct column *all = table_columns(&n);
+
+	for (size_t i = 0; i < n; i++) {
+		if (!(all[i].standard || rows->named[all[i].metric]) || !column_says_something(rows, &all[i]))
+			continue;
+		l->shown[l->n_shown++] = &all[i];
+		if (!all[i].standard && !has_room(l, rows, style, view)) {
+			/* Its texts go before it does. */
+			layout_done(l);
+			l->n_shown--;
+		}
+	}
+	make_view(rows, l, style->full, view);
+}
+
 /* ---- printing
  * --------------------------------------------------------------------------------------------------------------------- */
 
-static const char *colour_of(const struct paint *p, const struct row *r, int column)
+static const char *colour_of(const struct paint *p, const struct layout *l, const struct row *r, size_t column)
 {
+	enum metric metric = column < COL_METRICS ? METRIC_COUNT_ : l->shown[column - COL_METRICS]->metric;
+
 	if (column == COL_OUTCOME && (r->conduct == CONDUCT_OOM || r->conduct == CONDUCT_FAILED || r->conduct == CONDUCT_NONE))
 		return p->bad;
-	if (column != COL_SETTLED && column != COL_FALL)
+	if (metric != METRIC_SETTLED_RSS && metric != METRIC_RELEASE)
 		return "";
 	switch (r->conduct) {
 	case CONDUCT_RELEASED:
@@ -235,35 +226,42 @@ static const char *colour_of(const struct paint *p, const struct row *r, int col
 	return "";
 }
 
-static int last_column(const struct layout *l)
+static size_t last_column(const struct layout *l)
 {
-	int last = COL_COUNT - 1;
+	size_t last = column_count(l) - 1;
 
 	while (last > 0 && !l->width[last])
 		last--;
 	return last;
 }
 
-static void print_cell(FILE *out, const struct layout *l, int column, const char *text, const char *colour, const char *off)
+/* last: the line ends behind it. */
+static void print_cell(FILE *out, const struct layout *l, size_t column, size_t last, const char *text, const char *colour, const char *off)
 {
 	int pad = l->width[column] - (int)strlen(text);
+	bool left = column < COL_METRICS;
 
-	if (!columns[column].left)
+	if (!left)
 		fprintf(out, "%*s", pad, "");
 	fprintf(out, "%s%s%s", colour, text, *colour ? off : "");
-	if (column == last_column(l)) {
+	if (column == last) {
 		fputc('\n', out);
 		return;
 	}
-	fprintf(out, "%*s", l->between + (columns[column].left ? pad : 0), "");
+	fprintf(out, "%*s", l->between + (left ? pad : 0), "");
 }
 
 static void print_heads(FILE *out, const struct layout *l, const struct paint *p)
 {
-	for (int h = 0; h < 2; h++)
-		for (int c = 0; c < COL_COUNT; c++)
+	for (int h = 0; h < 2; h++) {
+		size_t last = last_column(l);
+
+		while (last > 0 && (!l->width[last] || !*head_of(l, last, h)))
+			last--;
+		for (size_t c = 0; c <= last; c++)
 			if (l->width[c])
-				print_cell(out, l, c, columns[c].head[h], *columns[c].head[h] ? p->head : "", p->off);
+				print_cell(out, l, c, last, head_of(l, c, h), *head_of(l, c, h) ? p->head : "", p->off);
+	}
 }
 
 static void print_title(FILE *out, const struct campaign *c, const struct rows *rows, const struct table_style *style)
@@ -291,26 +289,26 @@ void table_print(FILE *out, const struct campaign *c, const struct table_style *
 	const struct paint *p = style->colour ? &coloured : &plain;
 	struct rows cleanup_rows rows = { 0 };
 	struct layout l = { 0 };
-	size_t at = 0;
+	struct view view = { 0 };
 
 	rows_make(c, &rows);
-	make_layout(&l, &rows, style->columns);
+	choose_columns(&l, &rows, style, &view);
+	make_layout(&l, &view, style->columns);
 	print_title(out, c, &rows, style);
 	if (l.n)
 		print_heads(out, &l, p);
-	for (size_t i = 0; i < rows.n; i++) {
-		if (!rows.v[i].applicable)
-			continue;
-		for (int k = 0; k < COL_COUNT; k++)
+	for (size_t i = 0; i < view.n; i++)
+		for (size_t k = 0; k < column_count(&l); k++)
 			if (l.width[k])
-				print_cell(out, &l, k, l.rows[at].v[k], colour_of(p, &rows.v[i], k), p->off);
-		at++;
-	}
+				print_cell(out, &l, k, last_column(&l), l.rows[i].v[k], colour_of(p, &l, &view.v[i], k), p->off);
 	if (l.has_medians)
 		print_wrapped(out, "~: the median of runs that differ", style->columns, 0, 0);
+	if (view.folded)
+		print_wrapped(out, "Releases that behave alike are one row: memtide show --full has one for each.", style->columns, 0, 0);
 	table_print_notes(out, &rows, style);
 	table_print_clock(out, c, style);
 	layout_done(&l);
+	view_done(&view);
 }
 
 struct table_style table_style_for_stdout(void)

@@ -120,6 +120,14 @@ static const char *const value_names[ROW_VALUE_COUNT_] = {
 	[ROW_LAZYFREE] = "no LazyFree", [ROW_WORKING_SET] = "no working set",
 };
 
+static bool drops_nothing(const struct rows *rows)
+{
+	for (size_t i = 0; i < rows->n; i++)
+		if (rows->v[i].v[ROW_RELEASE].n || (rows->v[i].v[ROW_RELEASE].why && strcmp(rows->v[i].v[ROW_RELEASE].why, "no mark dropped")))
+			return false;
+	return true;
+}
+
 /* Why a "-" stands in the table; not where the outcome says it. */
 static void note_missing(struct notes *l, const struct rows *rows)
 {
@@ -128,6 +136,9 @@ static void note_missing(struct notes *l, const struct rows *rows)
 			const struct row *r = &rows->v[i];
 			const char *why = r->v[v].n || !r->applicable ? NULL : r->v[v].why;
 
+			/* Where nothing is ever dropped, nothing is missed. */
+			if (v == ROW_RELEASE && drops_nothing(rows))
+				continue;
 			if (why && strncmp(why, "RSS never fell", 14) && strncmp(why, "the run did not end", 19)) {
 				/* Numbers in it differ from run to run. */
 				cleanup_free char *reason = strf("%.*s", (int)strcspn(why, ":("), why);

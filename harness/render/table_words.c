@@ -18,8 +18,10 @@ char *time_text(char *buf, size_t n, double seconds)
 char *outcomes_text(const struct row *r)
 {
 	cleanup_strv struct strv parts = STRV_INIT;
-	size_t n = r->cell->n_runs;
+	unsigned n = 0;
 
+	for (int o = 0; o < OUTCOME_COUNT_; o++)
+		n += r->outcomes[o];
 	for (int o = 0; o < OUTCOME_COUNT_; o++) {
 		if (n == 1 && r->outcomes[o])
 			return xstrdup(outcome_to_string((enum outcome)o));
