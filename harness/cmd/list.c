@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <argp.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +10,9 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "build/toolchain.h"
 #include "cmd/cmd.h"
+#include "plan/plan.h"
 #include "plan/scenario.h"
 #include "render/wrap.h"
 
@@ -45,7 +48,7 @@ static const struct argp_option option_table[] = {
 
 static const struct argp list_argp = {
 	option_table, parse_option,
-	"[SCENARIO]", "Shows the scenarios there are, or all about one: its question, axes, limit and expectations.",
+	"[SCENARIO]", "Shows the scenarios there are, or all about one: its question, cells, limit and expectations.",
 	NULL,         NULL,
 	NULL,
 };
@@ -63,13 +66,15 @@ static json_t *json_strings(const struct strv *l)
 
 static json_t *json_expectation(const struct expectation *e)
 {
-	json_t *match = json_object(), *that = json_array();
+	json_t *match = json_object(), *versus = json_object(), *that = json_array();
 
 	for (size_t i = 0; i < e->n_match; i++)
 		(void)json_object_set_new(match, e->match[i].axis, json_strings(&e->match[i].values));
 	for (size_t i = 0; i < e->n_conditions; i++)
 		(void)json_array_append_new(that, json_string(e->conditions[i].text));
-	return json_pack("{s:o, s:o, s:s?, s:f}", "for", match, "that", that, "because", e->because, "share", e->share);
+	for (size_t i = 0; i < e->n_versus; i++)
+		(void)json_object_set_new(versus, e->versus[i].axis, json_string(e->versus[i].values.v[0]));
+	return json_pack("{s:o, s:o, s:o, s:s?, s:f}", "for", match, "versus", versus, "that", that, "because", e->because, "share", e->share);
 }
 
 static json_t *json_load(const struct load *l)
@@ -87,6 +92,40 @@ static json_t *json_ready(const struct ready *r)
 	return r->port ? json_pack("{s:b}", "port", 1) : json_null();
 }
 
+/* What the axes make today of what is known here. Not asked for: the proxy's newest list, which `memtide run` asks for. */
+static int plan_cells(const struct scenario *s, struct plan **ret, struct err *err)
+{
+	struct toolchains local = { 0 };
+	struct catalogue known = { 0 };
+	cleanup_strv struct strv broken = STRV_INIT;
+	int r = s->program.kind == PROGRAM_COMMAND ? 0 : toolchains_find(&local, &broken, err);
+
+	for (size_t i = 0; i < local.n; i++)
+		catalogue_add(&known, &local.v[i].version, local.v[i].goroot);
+	catalogue_add_builtin(&known);
+	if (r >= 0)
+		r = plan_make(s, &known, 1, ret, err);
+	catalogue_done(&known);
+	toolchains_done(&local);
+	return r;
+}
+
+/* null where they cannot be told here: a Go tree that is gone, for one. */
+static json_t *json_cells(const struct scenario *s)
+{
+	struct plan cleanup_plan *p = NULL;
+	json_t *cells = json_array();
+
+	if (plan_cells(s, &p, NULL) < 0) {
+		json_decref(cells);
+		return json_null();
+	}
+	for (size_t i = 0; i < p->n_cells; i++)
+		(void)json_array_append_new(cells, json_pack("{s:s, s:b, s:s?}", "id", p->cells[i].id, "applicable", !p->cells[i].why_not, "why",
+							     p->cells[i].why_not));
+	return cells;
+}
+
 static json_t *json_scenario(const struct scenario *s)
 {
 	json_t *axes = json_object(), *expect = json_array();
@@ -97,12 +136,18 @@ static json_t *json_scenario(const struct scenario *s)
 		(void)json_array_append_new(expect, json_expectation(&s->expect[i]));
 
 	/* No limit, no end set from outside, no source: null, never 0 or "". */
-	return json_pack("{s:s, s:s, s:s?, s:s, s:o, s:o, s:o, s:s, s:b, s:o, s:o, s:i, s:o, s:I, s:o, s:s}", "name", s->name, "title", s->title,
+	json_t *all = json_pack("{s:s, s:s, s:s?, s:s, s:o, s:o, s:o, s:s, s:b, s:o, s:o, s:i, s:o, s:I, s:o, s:s}", "name", s->name, "title", s->title,
 			 "source", s->source, "program", s->program.name, "args", json_strings(&s->args), "axes", axes, "for_s",
 			 s->for_ns ? json_real((double)s->for_ns / NS_PER_S) : json_null(), "clock", clock_kind_name(s->clock),
 			 "clock_strict", s->clock_strict, "load", json_load(&s->load), "ready", json_ready(&s->ready), "repeat", (int)s->repeat,
 			 "limit_bytes", s->limit_bytes ? json_integer((json_int_t)s->limit_bytes) : json_null(), "needs_bytes",
 			 (json_int_t)s->needs_bytes, "expect", expect, "path", s->path);
+
+	(void)json_object_set_new(all, "story", s->story == STORY_NONE ? json_null() : json_string(story_name(s->story)));
+	(void)json_object_set_new(all, "explain", s->explain ? json_string(s->explain) : json_null());
+	(void)json_object_set_new(all, "takes_s", s->takes_s > 0 ? json_real(s->takes_s) : json_null());
+	(void)json_object_set_new(all, "cells", json_cells(s));
+	return all;
 }
 
 /* --- for people --- */
@@ -164,7 +209,7 @@ static void print_load(const struct scenario *s)
 
 static void print_expectation(const struct expectation *e)
 {
-	cleanup_strv struct strv who = STRV_INIT, that = STRV_INIT;
+	cleanup_strv struct strv who = STRV_INIT, that = STRV_INIT, versus = STRV_INIT;
 
 	for (size_t i = 0; i < e->n_match; i++) {
 		cleanup_free char *values = strv_join(&e->match[i].values, ", ");
@@ -174,11 +219,17 @@ static void print_expectation(const struct expectation *e)
 	for (size_t i = 0; i < e->n_conditions; i++)
 		strv_push(&that, e->conditions[i].text);
 
-	cleanup_free char *cells = who.n ? strv_join(&who, ", ") : xstrdup("every cell"), *conditions = strv_join(&that, "; ");
+	for (size_t i = 0; i < e->n_versus; i++)
+		strv_pushf(&versus, "%s=%s", e->versus[i].axis, e->versus[i].values.v[0]);
 
-	printf("\n  %s%s", cells, e->share < 1 ? "" : "\n");
-	if (e->share < 1)
-		printf(" (in %.0f %% of the repeats)\n", e->share * 100);
+	cleanup_free char *cells = who.n ? strv_join(&who, ", ") : xstrdup("every cell"), *conditions = strv_join(&that, "; "),
+			  *others = strv_join(&versus, ", ");
+	cleanup_free char *against = versus.n ? strf(", against %s", others) : xstrdup("");
+	cleanup_free char *share = e->share < 1 ? strf(" (in %.0f %% of the repeats)", e->share * 100) : xstrdup("");
+	cleanup_free char *head = strf("%s%s%s", cells, against, share);
+
+	printf("\n");
+	print_labelled("", 2, head);
 	print_labelled("", 4, conditions);
 	if (e->because) {
 		cleanup_free char *because = strf("because %s", e->because);
@@ -187,18 +238,75 @@ static void print_expectation(const struct expectation *e)
 	}
 }
 
+/* "17 go (1.11, 1.12, 1.13)", as the axis is today. */
+static char *axis_today(const struct plan *p, const struct axis *a)
+{
+	cleanup_strv struct strv go = STRV_INIT;
+	bool is_go = !strcmp(a->name, "go");
+
+	for (size_t i = 0; is_go && i < p->go.n; i++)
+		strv_push(&go, p->go.v[i].text);
+
+	const struct strv *values = is_go ? &go : &a->values;
+	cleanup_free char *all = strv_join(values, ", ");
+	return strf("%zu %s (%s)", values->n, a->name, all);
+}
+
+/* All of them in few words, then those that no release can be. */
+static void print_plan(const struct scenario *s, const struct plan *p)
+{
+	cleanup_strv struct strv axes = STRV_INIT, not_applicable = STRV_INIT;
+
+	for (size_t i = 0; i < s->n_axes; i++) {
+		cleanup_free char *axis = axis_today(p, &s->axes[i]);
+
+		strv_push(&axes, axis);
+	}
+	for (size_t i = 0; i < p->n_cells; i++)
+		if (p->cells[i].why_not)
+			strv_push(&not_applicable, p->cells[i].id);
+
+	cleanup_free char *product = strv_join(&axes, " x "), *ids = strv_join(&not_applicable, " ");
+	cleanup_free char *all = axes.n ? strf("%zu: %s", p->n_cells, product) : strf("%zu", p->n_cells);
+	cleanup_free char *without = strf("of these %zu not applicable: %s", not_applicable.n, ids);
+
+	print_row("cells", all);
+	if (not_applicable.n)
+		print_row("", without);
+}
+
+static void print_cells(const struct scenario *s)
+{
+	struct err cleanup_err err = ERR_INIT;
+	struct plan cleanup_plan *p = NULL;
+
+	if (plan_cells(s, &p, &err) < 0) {
+		cleanup_free char *text = strf("cannot be told here: %s", err_text(&err));
+
+		print_row("cells", text);
+		return;
+	}
+	print_plan(s, p);
+}
+
 static void print_scenario(const struct scenario *s)
 {
 	cleanup_free char *args = strv_join(&s->args, " "), *command = strv_join(&s->program.command, " ");
 
 	print_labelled("", 0, s->title);
 	printf("\n");
+	if (s->explain) {
+		print_labelled("", 0, s->explain);
+		printf("\n");
+	}
 	print_row("scenario", s->name);
+	print_row("story", s->story == STORY_NONE ? NULL : story_name(s->story));
 	print_row("source", s->source);
 	print_row("program", s->program.kind == PROGRAM_COMMAND ? command : s->program.name);
 	print_row("args", args);
 	print_load(s);
 	print_axes(s);
+	print_cells(s);
 	print_run(s);
 	print_row("file", s->path);
 	if (s->n_expect > 0)
@@ -227,14 +335,49 @@ static int load_all(const char *home, struct scenario ***ret, size_t *ret_n, str
 	return code;
 }
 
+/* One line each, cut where it is too long. */
+static void print_line(const struct scenario *s, int width)
+{
+	int room = WIDTH - width - 4;
+	bool cut = (int)strlen(s->title) > room;
+	int n = cut ? room - 3 : room;
+
+	while (cut && n > 0 && ((unsigned char)s->title[n] & 0xc0) == 0x80) /* never half a character */
+		n--;
+	printf("%-*s  %.*s%s\n", width, s->name, n, s->title, cut ? "..." : "");
+}
+
+/* "Idle memory" */
+static void print_story(enum story story)
+{
+	const char *name = story == STORY_NONE ? "others" : story_name(story);
+
+	printf("%c%s\n", toupper((unsigned char)*name), name + 1);
+}
+
 static void print_table(struct scenario *const *all, size_t n)
 {
+	bool first = true;
 	int width = 8;
 
 	for (size_t i = 0; i < n; i++)
 		width = (int)strlen(all[i]->name) > width ? (int)strlen(all[i]->name) : width;
-	for (size_t i = 0; i < n; i++)
-		print_labelled(all[i]->name, width + 2, all[i]->title);
+	for (int story = 0; story < STORY_COUNT_; story++) {
+		bool any = false;
+
+		for (size_t i = 0; i < n; i++) {
+			if ((int)all[i]->story != story)
+				continue;
+			if (!any) {
+				printf("%s", first ? "" : "\n");
+				print_story((enum story)story);
+			}
+			any = true;
+			first = false;
+			printf("  ");
+			print_line(all[i], width);
+		}
+	}
 	printf("%s", n ? "\n`memtide list SCENARIO` tells all about one, `memtide run SCENARIO` runs it.\n" : "");
 }
 

@@ -84,6 +84,12 @@ static void add_row(struct group *g, const struct row *r)
 	}
 }
 
+/* Of memory that nobody said to be dropped it is told what is kept. */
+static enum conduct told_as(const struct row *r)
+{
+	return row_drops_nothing(r) && r->conduct == CONDUCT_LAZYFREE ? CONDUCT_OTHER : r->conduct;
+}
+
 static struct groups make_groups(const struct rows *rows)
 {
 	struct groups l = { xcalloc(rows->n + 1, sizeof(*l.v)), 0 };
@@ -95,12 +101,12 @@ static struct groups make_groups(const struct rows *rows)
 		if (r->conduct == CONDUCT_NONE || !r->applicable)
 			continue;
 		for (size_t k = 0; k < l.n && !g; k++)
-			if (l.v[k].conduct == r->conduct && !strcmp(l.v[k].setting_text, r->setting) &&
+			if (l.v[k].conduct == told_as(r) && !strcmp(l.v[k].setting_text, r->setting) &&
 			    l.v[k].outcome == first_bad(r) && l.v[k].expected == expects_outcome(r))
 				g = &l.v[k];
 		if (!g) {
 			g = &l.v[l.n++];
-			*g = (struct group){ .conduct = r->conduct,
+			*g = (struct group){ .conduct = told_as(r),
 					     .setting_text = r->setting,
 					     .is_default = r->is_default,
 					     .only_setting = rows->settings.n == 1,

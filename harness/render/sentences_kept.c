@@ -11,7 +11,7 @@
 #include "render/table_parts.h"
 
 #define GROUPS_MAX 8 /* more would be no sentences */
-#define FEW_BYTES  (6 * (double)MIB)
+#define FEW_BYTES  (8 * (double)MIB)
 
 enum quantity { GOROUTINES, THREADS, MEMORY, QUANTITY_COUNT_ };
 
@@ -22,7 +22,7 @@ struct kept {
 	bool *in; /* owned: by release */
 	size_t n;
 	struct folded v[QUANTITY_COUNT_]; /* n: rows that have it */
-	struct folded peak;
+	struct folded peak, lazyfree;
 	bool above; /* the memory is what lies above the baseline */
 };
 
@@ -55,6 +55,7 @@ static struct kept kept_of(const struct rows *rows, const struct row *r)
 				 [THREADS] = as_median(&r->all[METRIC_THREADS_SETTLED]),
 				 [MEMORY] = above_baseline(r) },
 			  .peak = as_median(&r->v[ROW_PEAK]),
+			  .lazyfree = as_median(&r->v[ROW_LAZYFREE]),
 			  .above = r->v[ROW_BASELINE].n > 0 };
 
 	/* Every program has threads. */
@@ -103,11 +104,12 @@ static void add(struct kepts *l, const struct rows *rows, const struct row *r, b
 		*k = one;
 		k->in = xcalloc(rows->releases.n + 1, sizeof(bool));
 		memset(k->v, 0, sizeof(k->v));
-		k->peak = (struct folded){ 0 };
+		k->peak = k->lazyfree = (struct folded){ 0 };
 	}
 	for (int q = 0; q < QUANTITY_COUNT_; q++)
 		widen(&k->v[q], &one.v[q]);
 	widen(&k->peak, &one.peak);
+	widen(&k->lazyfree, &one.lazyfree);
 	k->in[r->release] = true;
 	k->n++;
 }
@@ -127,7 +129,8 @@ static void make(struct kepts *l, const struct rows *rows, bool by_setting)
 		if (rows->v[i].v[ROW_SETTLED].n)
 			l->few_bytes = fmax(l->few_bytes, 0.1 * rows->v[i].v[ROW_SETTLED].median);
 	for (size_t i = 0; i < rows->n; i++)
-		if (rows->v[i].applicable && rows->v[i].conduct == CONDUCT_OTHER)
+		if (rows->v[i].applicable && (rows->v[i].conduct == CONDUCT_OTHER ||
+					      (rows->v[i].conduct == CONDUCT_LAZYFREE && row_drops_nothing(&rows->v[i]))))
 			add(l, rows, &rows->v[i], by_setting);
 }
 
@@ -151,18 +154,29 @@ static char *amount(const struct folded *f, bool bytes)
 	return strf("%.0f to %.0f%s", low, high, bytes ? " MB" : "");
 }
 
+/* " (up to 4 MB of it lazily freed)" where that is much of it: the kernel takes it when it needs it. */
+static char *lazyfree_text(const struct kept *k)
+{
+	cleanup_free char *text = amount(&(struct folded){ .min = k->lazyfree.max, .max = k->lazyfree.max }, true);
+
+	if (!k->lazyfree.n || k->lazyfree.max < 2 * (double)MIB || k->lazyfree.max < 0.25 * k->v[MEMORY].max)
+		return xstrdup("");
+	return strf(" (%s%s of it lazily freed)", k->lazyfree.min < 0.9 * k->lazyfree.max ? "up to " : "", text);
+}
+
 /* "10001 goroutines, 12 threads and 28 MB above the baseline"; what is counted is named once for all that follow. */
 static char *amounts(const struct kept *k, bool named)
 {
 	static const char *const names[] = { [GOROUTINES] = "goroutine", [THREADS] = "thread" };
 	cleanup_strv struct strv parts = STRV_INIT;
+	cleanup_free char *lazyfree = lazyfree_text(k);
 
 	for (int q = 0; q < QUANTITY_COUNT_; q++) {
 		cleanup_free char *text = k->v[q].n ? amount(&k->v[q], q == MEMORY) : NULL;
 		bool one = text && !strcmp(text, "1");
 
 		if (text && q == MEMORY)
-			strv_pushf(&parts, "%s%s", text, !named ? "" : k->above ? " above the baseline" : "");
+			strv_pushf(&parts, "%s%s%s", text, !named ? "" : k->above ? " above the baseline" : "", lazyfree);
 		else if (text && named)
 			strv_pushf(&parts, "%s %s%s", text, names[q], one ? "" : "s");
 		else if (text)

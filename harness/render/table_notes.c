@@ -123,7 +123,7 @@ static const char *const value_names[ROW_VALUE_COUNT_] = {
 static bool drops_nothing(const struct rows *rows)
 {
 	for (size_t i = 0; i < rows->n; i++)
-		if (rows->v[i].v[ROW_RELEASE].n || (rows->v[i].v[ROW_RELEASE].why && strcmp(rows->v[i].v[ROW_RELEASE].why, "no mark dropped")))
+		if (rows->v[i].v[ROW_RELEASE].n || (rows->v[i].v[ROW_RELEASE].why && !row_drops_nothing(&rows->v[i])))
 			return false;
 	return true;
 }

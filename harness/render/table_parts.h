@@ -44,6 +44,8 @@ void table_print_notes(FILE *out, const struct rows *rows, const struct table_st
 /* What the campaign's clock did: how much faster than the program's own time it went, and where virtual time ended early.
  * Nothing on the real clock. */
 void table_print_clock(FILE *out, const struct campaign *c, const struct table_style *style);
+/* It has no mark `dropped`. */
+bool row_drops_nothing(const struct row *r);
 /* sentences_kept.c: of the rows that drop nothing and settle: "leaky keeps 10001 goroutines and 28 MB above the baseline under every
  * release; fixed 1 and 2 MB." Appends. */
 void sentences_of_what_is_kept(const struct rows *rows, struct strv *ret);

@@ -2,6 +2,8 @@
  *
  * What the table, its notes and its sentences say alike.
  */
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/strv.h"
 #include "base/units.h"
@@ -29,4 +31,11 @@ char *outcomes_text(const struct row *r)
 			strv_pushf(&parts, "%u %s", r->outcomes[o], outcome_to_string((enum outcome)o));
 	}
 	return n ? strv_join(&parts, ", ") : xstrdup("not run");
+}
+
+bool row_drops_nothing(const struct row *r)
+{
+	const struct folded *f = &r->v[ROW_RELEASE];
+
+	return !f->n && f->why && !strcmp(f->why, "no mark dropped");
 }

@@ -73,7 +73,69 @@ def test_list_names_every_scenario_with_its_question(memtide):
     assert done.code == 0
     lines = done.out.splitlines()
     for name in BUNDLED:
-        assert any(re.match(rf"{name} +.*\?$", line) for line in lines), name
+        assert any(re.match(rf"  {name} +.*(\?|\.\.\.)$", line) for line in lines), name
+    assert max(map(len, lines)) <= 80
+
+
+SHELF = {
+    "b-leak": ("leaks", "Does it leak?"), "a-leak": ("leaks", "Does it " + "really " * 12 + "leak?"),
+    "pressed": ("under pressure", "Is it pressed?"), "idle": ("idle memory", "Is it idle?"), "own": (None, "Whose is it?"),
+}
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    """A home with scenarios of some stories; returns its environment."""
+    (tmp_path / "home/scenarios").mkdir(parents=True)
+    for name, (story, title) in SHELF.items():
+        text = f"name: {name}\ntitle: {title}\nprogram: {{command: [sleep, '0']}}\n" + (f"story: {story}\n" if story else "")
+        (tmp_path / f"home/scenarios/{name}.yaml").write_text(text)
+    (tmp_path / "home/goprogs").mkdir()
+    return {"MEMTIDE_HOME": str(tmp_path / "home")}
+
+
+def test_list_is_grouped_by_story(memtide, shelf):
+    """In their order, whatever the alphabet's; without a story last; a line each."""
+    done = memtide("list", env=shelf)
+    assert done.code == 0 and max(map(len, done.out.splitlines())) <= 80
+    assert done.out == (
+        "Idle memory\n  idle      Is it idle?\n\n"
+        f"Leaks\n  a-leak    {SHELF['a-leak'][1][:65]}...\n  b-leak    Does it leak?\n\n"
+        "Under pressure\n  pressed   Is it pressed?\n\n"
+        "Others\n  own       Whose is it?\n\n"
+        "`memtide list SCENARIO` tells all about one, `memtide run SCENARIO` runs it.\n"
+    )
+    told = {row["name"]: row for row in json.loads(memtide("list", "--json", env=shelf).out)}
+    assert {name: (row["story"], row["title"]) for name, row in told.items()} == SHELF
+
+
+def test_list_of_one_tells_its_cells_and_what_it_shows(memtide, scenario):
+    path = scenario(
+        program="allocate",
+        extra="story: settings\nexplain: >\n  First it rises. Then\n  it falls.\naxes: {go: 1.11..1.13, godebug: [default, madvdontneed=1]}\n"
+        "expect:\n  - {that: peak_rss_bytes < 2 * peak_rss_bytes, versus: {godebug: default}, share: 0.5}\n",
+    )
+    done = memtide("list", path)
+    assert done.code == 0 and max(len(line) for line in done.out.splitlines() if "/" not in line) <= 80
+    lines = done.out.splitlines()
+    assert lines[:4] == ["What does test do?", "", "First it rises. Then it falls.", ""]
+    assert "  story        settings" in lines
+    at = lines.index("  cells        6: 3 go (1.11, 1.12, 1.13) x 2 godebug (default, madvdontneed=1)")
+    assert lines[at + 1] == "               of these 1 not applicable: go=1.11,godebug=madvdontneed=1"
+    assert "  every cell, against godebug=default (in 50 % of the repeats)" in lines
+    (one,) = json.loads(memtide("list", path, "--json").out)
+    assert one["story"] == "settings" and one["explain"] == "First it rises. Then it falls." and one["takes_s"] is None
+    assert one["expect"][0]["versus"] == {"godebug": "default"}
+    assert [cell["id"] for cell in one["cells"] if not cell["applicable"]] == ["go=1.11,godebug=madvdontneed=1"]
+    assert len(one["cells"]) == 6 and all(cell["why"] is None for cell in one["cells"] if cell["applicable"])
+
+
+def test_cells_that_cannot_be_told_hide_nothing_else(memtide, scenario):
+    path = scenario(program="allocate", extra="axes: {go: /opt/no-such-tree}")
+    done = memtide("list", path)
+    assert done.code == 0 and "cells        cannot be told here:" in done.out and "run  " in done.out
+    (one,) = json.loads(memtide("list", path, "--json").out)
+    assert one["cells"] is None
 
 
 def test_list_of_one_tells_its_axes_limit_and_expectations(memtide):

@@ -589,6 +589,33 @@ static void test_releases_that_are_alike_are_one_row(void **state)
 	campaign_free(c);
 }
 
+/* LazyFree without a mark `dropped` is no memory that was given back, and an outcome that is expected is no accident. */
+static void test_kept_and_expected(void **state)
+{
+	(void)state;
+	struct campaign *c = campaign_begin("What is kept?");
+
+	add_leak(c, 15, "leaky", 100, 51, 1);
+	add_leak(c, 16, "leaky", 30, 51, 1);
+	json_object_set_new(json_object_get(c->runs[0].run, "metrics"), "lazyfree_settled_bytes", json_integer(mb(70)));
+	assert_sentences(c, 80,
+			 "leaky keeps 51 goroutines and 98 MB above the baseline (70 MB of it lazily\n"
+			 "freed) under Go 1.15. leaky keeps 51 goroutines and 28 MB above the baseline\n"
+			 "under Go 1.16.\n");
+
+	json_array_append_new(json_object_get(c->info, "cells"),
+			      json_pack("{s:s, s:{s:s, s:s}, s:s}", "id", "x", "settings", "go", "1.16", "variant", "limit", "go_version", "1.16.15"));
+	add_ended(c, OUTCOME_GO_FATAL, 20, "the Go runtime gave up");
+
+	cleanup_free char *accident = printed(table_print_sentences, c, 300, false);
+	assert_non_null(strstr(accident, "Go 1.16 with limit does not end as planned (go-fatal)."));
+	json_object_set_new(c->runs[2].run, "expectations", json_pack("[{s:s, s:b}]", "that", "outcome == go-fatal", "holds", 1));
+
+	cleanup_free char *planned = printed(table_print_sentences, c, 300, false);
+	assert_non_null(strstr(planned, "Go 1.16 with limit ends in go-fatal, as expected."));
+	campaign_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -599,6 +626,7 @@ int main(void)
 		cmocka_unit_test(test_colour_only_where_asked), cmocka_unit_test(test_virtual_clock_says_what_it_saved),
 		cmocka_unit_test(test_virtual_time_that_ended_early_is_told), cmocka_unit_test(test_real_clock_says_nothing),
 		cmocka_unit_test(test_columns_are_what_is_expected), cmocka_unit_test(test_releases_that_are_alike_are_one_row),
+		cmocka_unit_test(test_kept_and_expected),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
