@@ -74,7 +74,8 @@ static json_t *json_expectation(const struct expectation *e)
 		(void)json_array_append_new(that, json_string(e->conditions[i].text));
 	for (size_t i = 0; i < e->n_versus; i++)
 		(void)json_object_set_new(versus, e->versus[i].axis, json_string(e->versus[i].values.v[0]));
-	return json_pack("{s:o, s:o, s:o, s:s?, s:f}", "for", match, "versus", versus, "that", that, "because", e->because, "share", e->share);
+	return json_pack("{s:o, s:o, s:o, s:s?, s:f, s:b}", "for", match, "versus", versus, "that", that, "because", e->because, "share", e->share,
+			 "race", e->race);
 }
 
 static json_t *json_load(const struct load *l)
@@ -226,7 +227,7 @@ static void print_expectation(const struct expectation *e)
 			  *others = strv_join(&versus, ", ");
 	cleanup_free char *against = versus.n ? strf(", against %s", others) : xstrdup("");
 	cleanup_free char *share = e->share < 1 ? strf(" (in %.0f %% of the repeats)", e->share * 100) : xstrdup("");
-	cleanup_free char *head = strf("%s%s%s", cells, against, share);
+	cleanup_free char *head = strf("%s%s%s%s", cells, against, share, e->race ? " (a race: this holds for each of its ends)" : "");
 
 	printf("\n");
 	print_labelled("", 2, head);

@@ -456,6 +456,11 @@ static int convert_expectation(struct conversion *c, struct expectation *e, unsi
 	}
 	e->because = raw->because ? xstrdup(raw->because) : NULL;
 	e->share = 1;
+	e->race = raw->race;
+	if (raw->race && strcmp(raw->race, "true")) {
+		(void)err_usage(c->err, "race is '%s': write race: true, or leave it out", raw->race);
+		return places_wrap(c->places, c->err, "expect[%u].race", index);
+	}
 	if (raw->share) {
 		r = decimal_parse(raw->share, &e->share, c->err);
 		if (r >= 0 && (e->share <= 0 || e->share > 1))

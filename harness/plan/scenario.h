@@ -72,6 +72,7 @@ struct expectation {
 	struct condition *conditions; /* owned; never empty */
 	size_t n_conditions;
 	char *because; /* owned */
+	bool race;     /* what it is about is a race by nature: it holds for each of its ends, and cannot tell them from another cell's */
 	double share;  /* of the repeats in which it must hold; 1 by default */
 };
 

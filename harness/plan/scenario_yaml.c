@@ -61,7 +61,8 @@ static const struct key ready_keys[] = {
 
 static const struct key expect_keys[] = {
 	{ "for", SHAPE_FREE_MAP, false, NULL }, { "that", SHAPE_ONE_OR_MORE, true, NULL }, { "because", SHAPE_TEXT, false, NULL },
-	{ "share", SHAPE_TEXT, false, NULL },   { "versus", SHAPE_FREE_MAP, false, NULL },
+	{ "share", SHAPE_TEXT, false, NULL },   { "race", SHAPE_TEXT, false, NULL },
+	{ "versus", SHAPE_FREE_MAP, false, NULL },
 	{ NULL, SHAPE_TEXT, false, NULL },
 };
 
@@ -395,6 +396,7 @@ static const cyaml_schema_field_t expectation_fields[] = {
 	LIST("that", struct raw_expectation, that),
 	TEXT("because", struct raw_expectation, because),
 	TEXT("share", struct raw_expectation, share),
+	TEXT("race", struct raw_expectation, race),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t expectation_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_expectation,

@@ -39,7 +39,7 @@ struct raw_expectation {
 	struct raw_axis *versus;
 	unsigned n_versus;
 	struct raw_list that;
-	char *because, *share;
+	char *because, *share, *race;
 };
 
 struct raw_program {

@@ -46,6 +46,7 @@ static const struct flaw {
 	{ "expect-operator", "6:11", "'=' compares nothing" },
 	{ "expect-outcome", "5:17", "did you mean 'oom-cgroup'?" },
 	{ "expect-outcome-less", "5:17", "an outcome is or is not" },
+	{ "expect-race", "5:39", "race is 'no': write race: true" },
 	{ "expect-share", "5:40", "more than 0 and at most 1" },
 	{ "expect-unit-bytes", "8:9", "peak_rss_bytes is compared with '10s': write a size" },
 	{ "expect-unit-other", "5:17", "different units" },
