@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/strv.h"
 #include "cmd/cmd.h"
+#include "run/act_helper.h"
 
 const char *argp_program_version = "memtide " MEMTIDE_VERSION;
 
@@ -94,6 +95,8 @@ int main(int argc, char **argv)
 {
 	struct options o = { 0 };
 
+	if (argc > 1 && !strcmp(argv[1], HELPER_WORD))
+		return act_helper_main(argc - 1, argv + 1);
 	argp_err_exit_status = EXIT_USAGE;
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGCHLD, SIG_DFL); /* inherited as ignored, it would hide how every child ended */

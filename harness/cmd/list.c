@@ -127,6 +127,21 @@ static json_t *json_cells(const struct scenario *s)
 	return cells;
 }
 
+static json_t *json_timeline(const struct timeline *t)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < t->n; i++) {
+		const struct act *a = &t->v[i];
+		cleanup_free char *name = signal_name(a->signal);
+
+		(void)json_array_append_new(array, json_pack("{s:f, s:s, s:o, s:s?}", "at_s", (double)a->at_ns / NS_PER_S, "do", act_name(a->kind),
+							     "amount_bytes", a->amount_bytes ? json_integer((json_int_t)a->amount_bytes) : json_null(),
+							     "signal", a->signal ? name : NULL));
+	}
+	return array;
+}
+
 static json_t *json_scenario(const struct scenario *s)
 {
 	json_t *axes = json_object(), *expect = json_array();
@@ -147,6 +162,7 @@ static json_t *json_scenario(const struct scenario *s)
 	(void)json_object_set_new(all, "story", s->story == STORY_NONE ? json_null() : json_string(story_name(s->story)));
 	(void)json_object_set_new(all, "explain", s->explain ? json_string(s->explain) : json_null());
 	(void)json_object_set_new(all, "takes_s", s->takes_s > 0 ? json_real(s->takes_s) : json_null());
+	(void)json_object_set_new(all, "timeline", json_timeline(&s->timeline));
 	(void)json_object_set_new(all, "cells", json_cells(s));
 	return all;
 }
@@ -206,6 +222,18 @@ static void print_load(const struct scenario *s)
 
 	if (s->load.given)
 		print_row("load", line);
+}
+
+static void print_timeline(const struct scenario *s)
+{
+	for (size_t i = 0; i < s->timeline.n; i++) {
+		const struct act *a = &s->timeline.v[i];
+		cleanup_free char *what = act_text(a);
+		char at[32];
+		cleanup_free char *line = strf("at %s: %s", format_duration(at, sizeof(at), (double)a->at_ns / NS_PER_S), what);
+
+		print_row(i ? "" : "timeline", line);
+	}
 }
 
 static void print_expectation(const struct expectation *e)
@@ -309,6 +337,7 @@ static void print_scenario(const struct scenario *s)
 	print_axes(s);
 	print_cells(s);
 	print_run(s);
+	print_timeline(s);
 	print_row("file", s->path);
 	if (s->n_expect > 0)
 		printf("\nExpected:\n");

@@ -22,7 +22,7 @@ enum { OPT_GO = 256, OPT_SET, OPT_LIMIT, OPT_REPEAT, OPT_FOR, OPT_CLOCK, OPT_RAT
 
 static const struct argp_option option_table[] = {
 	{ "go", OPT_GO, "LIST", 0, "Go releases: 1.11..1.16, 1.21.3, latest, previous, local, /path/to/goroot; comma-separated", 0 },
-	{ "set", OPT_SET, "AXIS=V,V", 0, "add or replace an axis: godebug, env, variant, go_line, limit", 0 },
+	{ "set", OPT_SET, "AXIS=V,V", 0, "add or replace an axis: godebug, env, variant, go_line, limit, madv_free, thp", 0 },
 	{ "limit", OPT_LIMIT, "SIZE|none", 0, "memory limit of each run's cgroup; none: no limit, and no cgroup where there is no right to make one", 0 },
 	{ "repeat", OPT_REPEAT, "N", 0, "runs of each cell", 0 },
 	{ "for", OPT_FOR, "TIME", 0, "how long each run is observed, as in 30s or 11min", 0 },

@@ -197,6 +197,9 @@ static int start_target(struct execution *x, struct running *r, struct err *err)
 		.clock = s->clock,
 		.clock_strict = s->clock_strict,
 		.load = s->load.given ? &load : NULL,
+		.acts = s->timeline.v,
+		.n_acts = s->timeline.n,
+		.kernel = { .madv_free_refused = c->madv_free_refused, .thp_never = c->thp_never },
 		.record = r->record,
 	};
 	return run_start(&x->room, &request, on_done, r, &r->run, err);
@@ -391,14 +394,22 @@ int job_open_groups(struct job *j, struct err *err)
 		limited |= j->plan->cells[i].limit_bytes > 0;
 
 	owner_sweep_processes(&swept);
+	const struct act *act = timeline_in_group(&j->scenario->timeline);
 	int r = memcg_root_open(&j->groups, &swept, limited ? err : &why);
 	for (size_t i = 0; i < swept.n; i++)
 		log_note("Removed %s, left behind by a memtide that was killed.", swept.v[i]);
 	if (r >= 0)
 		j->cgroup_version = memcg_root_version(j->groups);
-	else if (!limited)
+	else if (!limited && !act)
 		log_note("Runs without cgroups: no limit, no OOM detection, no usage curve (%.*s).", (int)strcspn(err_text(&why), "\n"),
 			 err_text(&why));
+	if (r < 0 && !limited && act) {
+		cleanup_free char *what = act_text(act);
+
+		(void)err_set(err, why.errnum, "%s: %s needs a cgroup for the run (%.*s)", act->place, what, (int)strcspn(err_text(&why), "\n"),
+			      err_text(&why));
+		return err_hint(err, "Run it as root (sudo).");
+	}
 	return limited ? r : 0;
 }
 

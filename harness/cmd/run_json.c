@@ -171,6 +171,24 @@ static json_t *gaps_json(const struct run_result *r)
 	return a;
 }
 
+static json_t *timeline_json(const struct timeline *t, const struct run_result *r)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; r && i < t->n; i++) {
+		const struct act *act = &t->v[i];
+		const struct act_report *report = &r->acts[i];
+		cleanup_free char *name = signal_name(act->signal);
+
+		json_array_append_new(a, json_pack("{s:o, s:o, s:s, s:o, s:o, s:s, s:o}", "at_s", seconds(act->at_ns), "done_s",
+						   report->done_ns < 0 ? json_null() : seconds(report->done_ns), "do", act_name(act->kind),
+						   "amount_bytes", count_or_null(act->amount_bytes ? act->amount_bytes : MISSING), "signal",
+						   json_text(act->signal ? name : NULL), "result", act_result_name(report->result), "why",
+						   json_text(report->why)));
+	}
+	return a;
+}
+
 /* What the record lacks, in words. */
 static json_t *damage_json(const char *series, const struct run_result *r)
 {
@@ -235,6 +253,7 @@ json_t *job_run_json(const struct job *j, const struct planned_run *p, const str
 	json_object_set_new(run, "marks", marks_json(r));
 	json_object_set_new(run, "values", values_json(r));
 	json_object_set_new(run, "gaps", gaps_json(r));
+	json_object_set_new(run, "timeline", timeline_json(&j->scenario->timeline, r));
 	add_analysis(j, c, r, outcome, run_dir, run);
 	return run;
 }

@@ -73,7 +73,7 @@ static int apply_options(struct scenario *s, const struct run_options *o, struct
 		(void)err_wrap(err, "--clock %s", o->clock);
 	if (o->repeat)
 		s->repeat = o->repeat;
-	return r;
+	return r >= 0 ? timeline_check(s, err) : r;
 }
 
 /* What `latest` and `1.15` mean is asked only of those who use Go. */

@@ -9,7 +9,7 @@
 #include "plan/golist.h"
 #include "plan/scenario_parts.h"
 
-static const char *const axis_names[] = { "go", "go_line", "godebug", "env", "variant", "limit" };
+static const char *const axis_names[] = { "go", "go_line", "godebug", "env", "variant", "limit", "madv_free", "thp" };
 
 #define N_AXES (sizeof(axis_names) / sizeof(*axis_names))
 
@@ -29,7 +29,7 @@ int axis_check_name(const char *name, enum program_kind kind, struct err *err)
 	const char *near = nearest_word(name, axis_names, N_AXES);
 
 	return near ? err_usage(err, "there is no axis '%s': did you mean '%s'?", name, near)
-		    : err_usage(err, "there is no axis '%s': the axes are go, go_line, godebug, env, variant and limit", name);
+		    : err_usage(err, "there is no axis '%s': the axes are go, go_line, godebug, env, variant, limit, madv_free and thp", name);
 }
 
 int limit_parse(const char *text, uint64_t *ret_bytes, struct err *err)
@@ -194,6 +194,12 @@ static int check_go_line(const char *value, struct err *err)
 	return 0;
 }
 
+/* Of an axis that has one value beside the default. */
+static int check_switch(const char *axis, const char *value, const char *other, struct err *err)
+{
+	return strcmp(value, other) ? err_usage(err, "'%s' is no value of the axis '%s': write default or %s", value, axis, other) : 0;
+}
+
 int axis_check_value(const char *axis, const char *value, struct err *err)
 {
 	cleanup_assignments struct assignments a = { 0 };
@@ -216,6 +222,10 @@ int axis_check_value(const char *axis, const char *value, struct err *err)
 		return godebug_parse(value, &a, err);
 	if (!strcmp(axis, "env"))
 		return env_parse(value, &a, err);
+	if (!strcmp(axis, "madv_free"))
+		return check_switch(axis, value, MADV_FREE_REFUSED, err);
+	if (!strcmp(axis, "thp"))
+		return check_switch(axis, value, THP_NEVER, err);
 	return 0;
 }
 

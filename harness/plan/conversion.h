@@ -24,5 +24,7 @@ int convert_run(struct conversion *c);
 int convert_versus(struct conversion *c, struct expectation *e, unsigned index);
 /* scenario.c: "the scenario has no axis 'x': its axes are ...", with the position of the path. Returns as err_wrap(). */
 int unknown_axis(struct conversion *c, const char *name, const char *path, ...) __attribute__((format(printf, 3, 4)));
+/* timeline.c: after all that the acts depend on: run, limit, axes. */
+int convert_timeline(struct conversion *c);
 /* scenario.c: a command that stands at `path` in the file; its first word a name in PATH, or made absolute. */
 int convert_words(struct conversion *c, const struct raw_list *raw, const char *path, struct strv *ret);

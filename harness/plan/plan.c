@@ -204,6 +204,8 @@ static int fill_cell(struct plan *p, struct cell *c, struct err *err)
 	c->godebug = unless_default(cell_setting(c, "godebug"));
 	c->go_line = unless_default(cell_setting(c, "go_line"));
 	c->variant = unless_default(cell_setting(c, "variant"));
+	c->madv_free_refused = unless_default(cell_setting(c, "madv_free"));
+	c->thp_never = unless_default(cell_setting(c, "thp"));
 	c->limit_bytes = s->limit_bytes;
 	if (limit && limit_parse(limit, &c->limit_bytes, err) < 0)
 		return -EINVAL;

@@ -26,6 +26,8 @@ struct cell {
 	const char *go_line;      /* borrowed; NULL: the toolchain's own two-component line ("default") */
 	const char *variant;      /* borrowed; NULL: the program's default */
 	struct strv env;          /* "K=V" of the env axis, GODEBUG not among them */
+	bool madv_free_refused;   /* as by a kernel before 4.5 */
+	bool thp_never;           /* no huge pages, whatever the machine's setting */
 	uint64_t limit_bytes;     /* 0: none */
 	uint64_t needs_bytes;     /* for the queue */
 	char *why_not;            /* owned; NULL: applicable */

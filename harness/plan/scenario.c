@@ -484,7 +484,7 @@ static int convert_expectations(struct conversion *c)
 int scenario_load(const char *path, const char *home, struct scenario **ret, struct err *err)
 {
 	static int (*const steps[])(struct conversion *) = {
-		convert_name, convert_program, convert_sizes, convert_run, convert_axes, convert_expectations,
+		convert_name, convert_program, convert_sizes, convert_run, convert_axes, convert_timeline, convert_expectations,
 	};
 	cleanup_scenario struct scenario *s = xcalloc(1, sizeof(*s));
 	struct raw_scenario *raw = NULL;
@@ -597,6 +597,7 @@ struct scenario *scenario_free(struct scenario *s)
 	strv_done(&s->load.args);
 	strv_done(&s->load.command);
 	free(s->ready.mark);
+	timeline_done(&s->timeline);
 	for (size_t i = 0; i < s->n_axes; i++)
 		axis_done(&s->axes[i]);
 	for (size_t i = 0; i < s->n_expect; i++)

@@ -16,6 +16,7 @@
 #include "base/strv.h"
 #include "plan/metric.h"
 #include "plan/outcome.h"
+#include "plan/timeline.h"
 
 struct err;
 
@@ -35,7 +36,7 @@ struct program {
 };
 
 struct axis {
-	char *name;         /* owned: go, go_line, godebug, env, variant, limit */
+	char *name;         /* owned: go, go_line, godebug, env, variant, limit, madv_free, thp */
 	struct strv values; /* as written (a comma-separated list of `go` in its elements); never empty, no doubles */
 	struct strv places; /* "file:line:column" of each value; empty for an axis from the command line or by default */
 };
@@ -129,6 +130,7 @@ struct scenario {
 	bool clock_strict;     /* `virtual!`: where virtual time cannot be kept the run is a harness-error, not one in real time */
 	struct load load;
 	struct ready ready;
+	struct timeline timeline;
 	unsigned repeat;      /* default 1, at most 1000 */
 	double takes_s;       /* real time that one run takes, about: for estimates before one has been made; 0: not said */
 	struct expectation *expect; /* owned */

@@ -11,6 +11,8 @@
 
 /* A value that stands for "not set"; every axis but go and limit has it. */
 #define VALUE_DEFAULT "default"
+#define MADV_FREE_REFUSED "refused" /* the axis madv_free */
+#define THP_NEVER "never"           /* the axis thp */
 
 /* Whether there is such an axis, and programs of this kind can have it. */
 int axis_check_name(const char *name, enum program_kind kind, struct err *err);

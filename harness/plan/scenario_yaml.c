@@ -25,7 +25,6 @@ enum shape {
 	SHAPE_MAPS,     /* a list of maps */
 	SHAPE_FREE_MAP, /* keys of the user's own, each with SHAPE_ONE_OR_MORE: becomes [{name:, values:}] */
 	SHAPE_PROGRAM,  /* a name, or a map */
-	SHAPE_LATER,    /* a word of the format that this version does not have yet */
 };
 
 struct key {
@@ -59,6 +58,11 @@ static const struct key ready_keys[] = {
 	{ NULL, SHAPE_TEXT, false, NULL },
 };
 
+static const struct key timeline_keys[] = {
+	{ "at", SHAPE_TEXT, true, NULL },    { "do", SHAPE_TEXT, true, NULL },   { "amount", SHAPE_TEXT, false, NULL },
+	{ "name", SHAPE_TEXT, false, NULL }, { NULL, SHAPE_TEXT, false, NULL },
+};
+
 static const struct key expect_keys[] = {
 	{ "for", SHAPE_FREE_MAP, false, NULL }, { "that", SHAPE_ONE_OR_MORE, true, NULL }, { "because", SHAPE_TEXT, false, NULL },
 	{ "share", SHAPE_TEXT, false, NULL },   { "race", SHAPE_TEXT, false, NULL },
@@ -74,7 +78,7 @@ static const struct key scenario_keys[] = {
 	{ "limit", SHAPE_TEXT, false, NULL },     { "needs", SHAPE_TEXT, false, NULL },
 	{ "run", SHAPE_MAP, false, run_keys },    { "expect", SHAPE_MAPS, false, expect_keys },
 	{ "load", SHAPE_MAP, false, load_keys },  { "ready", SHAPE_MAP, false, ready_keys },
-	{ "timeline", SHAPE_LATER, false, NULL }, { NULL, SHAPE_TEXT, false, NULL },
+	{ "timeline", SHAPE_MAPS, false, timeline_keys }, { NULL, SHAPE_TEXT, false, NULL },
 };
 
 static const struct key whole = { "the scenario", SHAPE_MAP, true, scenario_keys };
@@ -232,8 +236,7 @@ static json_t *unknown_key(struct reader *r, const struct key *map, yaml_mark_t 
 	cleanup_strv struct strv names = STRV_INIT;
 
 	for (const struct key *k = map->keys; k->name; k++)
-		if (k->shape != SHAPE_LATER)
-			strv_push(&names, k->name);
+		strv_push(&names, k->name);
 
 	const char *near = nearest_word(word, (const char *const *)names.v, names.n);
 	cleanup_free char *all = strv_join(&names, ", ");
@@ -260,8 +263,6 @@ static json_t *read_map(struct reader *r, const struct key *map, yaml_node_t *n,
 			k++;
 		if (!k->name)
 			return unknown_key(r, map, mark, word);
-		if (k->shape == SHAPE_LATER)
-			return fail(r, mark, "this version of memtide does not have '%s' yet", word);
 
 		cleanup_free char *sub = strf("%s%s%s", path, *path ? "." : "", word);
 		json_t *value = read_value(r, k, yaml_document_get_node(r->doc, p->value), sub);
@@ -277,7 +278,8 @@ static json_t *read_map(struct reader *r, const struct key *map, yaml_node_t *n,
 static json_t *read_maps(struct reader *r, const struct key *k, yaml_node_t *n, const char *path)
 {
 	cleanup_json json_t *list = json_array();
-	const struct key element = { "an element of expect", SHAPE_MAP, true, k->keys };
+	cleanup_free char *label = strf("an element of %s", k->name);
+	const struct key element = { label, SHAPE_MAP, true, k->keys };
 
 	if (n->type != YAML_SEQUENCE_NODE)
 		return fail(r, n->start_mark, "%s must be a list, not %s", k->name, type_word(n));
@@ -316,8 +318,6 @@ static json_t *read_value(struct reader *r, const struct key *k, yaml_node_t *n,
 				    "program must be a name, {dir: ..., package: ...} or {command: [...]}, not a list");
 		name = read_text(r, k->name, n, path, false);
 		return name ? json_pack("{s:o}", "name", name) : NULL;
-	case SHAPE_LATER:
-		break;
 	}
 	return NULL;
 }
@@ -430,6 +430,15 @@ static const cyaml_schema_field_t ready_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t act_fields[] = {
+	TEXT("at", struct raw_act, at),
+	TEXT("do", struct raw_act, what),
+	TEXT("amount", struct raw_act, amount),
+	TEXT("name", struct raw_act, name),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t act_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_act, act_fields) };
+
 static const cyaml_schema_field_t scenario_fields[] = {
 	TEXT("name", struct raw_scenario, name),
 	TEXT("title", struct raw_scenario, title),
@@ -445,6 +454,8 @@ static const cyaml_schema_field_t scenario_fields[] = {
 	CYAML_FIELD_MAPPING("run", CYAML_FLAG_OPTIONAL, struct raw_scenario, run, run_fields),
 	CYAML_FIELD_MAPPING("load", CYAML_FLAG_OPTIONAL, struct raw_scenario, load, load_fields),
 	CYAML_FIELD_MAPPING("ready", CYAML_FLAG_OPTIONAL, struct raw_scenario, ready, ready_fields),
+	CYAML_FIELD_SEQUENCE_COUNT("timeline", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_scenario, timeline, n_timeline,
+				   &act_schema, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_SEQUENCE_COUNT("expect", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct raw_scenario, expect, n_expect,
 				   &expectation_schema, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_END,

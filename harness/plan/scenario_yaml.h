@@ -60,6 +60,10 @@ struct raw_ready {
 	char *mark, *port;
 };
 
+struct raw_act {
+	char *at, *what, *amount, *name;
+};
+
 /* All owned, all as written; NULL or empty where the file does not say. */
 struct raw_scenario {
 	char *name, *title, *source, *story, *explain, *limit, *needs;
@@ -70,6 +74,8 @@ struct raw_scenario {
 	struct raw_run run;
 	struct raw_load load;
 	struct raw_ready ready;
+	struct raw_act *timeline;
+	unsigned n_timeline;
 	struct raw_expectation *expect;
 	unsigned n_expect;
 };

@@ -29,6 +29,7 @@ struct memcg {
 	char *path; /* owned: absolute */
 	int enter_fd, usage_fd, stat_fd, peak_fd, oom_fd;
 	bool deleted;
+	struct memcg *around, *beside; /* owned; NULL: none */
 };
 
 struct value {
@@ -337,6 +338,58 @@ int memcg_create(struct memcg_root *root, const char *name, uint64_t limit_bytes
 	return 0;
 }
 
+/* Groups within: their memory counts to the limit of this one, and can be told apart. */
+static int hand_limit_down(const struct memcg *g, struct err *err)
+{
+	bool v1 = g->version == 1;
+	cleanup_free char *file = strf("%s/%s", g->path, v1 ? "memory.use_hierarchy" : "cgroup.subtree_control"), *text = NULL;
+	int r = file_write_in_place(file, v1 ? "1" : "+memory");
+
+	/* From Linux 5.11 on v1 knows nothing else, and says so. */
+	if (v1 && (r == -ENOENT || (file_read(file, 64, &text, NULL, NULL) >= 0 && *text == '1')))
+		r = 0;
+	return r < 0 ? err_set(err, -r, "cannot make groups within %s", g->path) : 0;
+}
+
+int memcg_create_beside(struct memcg_root *root, const char *name, uint64_t limit_bytes, struct memcg **ret, struct err *err)
+{
+	struct memcg *around = NULL, *g = NULL, *beside = NULL;
+	cleanup_free char *first = strf("%s/program", name), *second = strf("%s/neighbour", name);
+	int r = memcg_create(root, name, limit_bytes, &around, err);
+
+	if (r >= 0)
+		r = hand_limit_down(around, err);
+	if (r >= 0)
+		r = memcg_create(root, first, 0, &g, err);
+	if (r >= 0)
+		r = memcg_create(root, second, 0, &beside, err);
+	if (r < 0) {
+		memcg_free(beside);
+		memcg_free(g);
+		memcg_free(around);
+		return r;
+	}
+	g->around = around;
+	g->beside = beside;
+	*ret = g;
+	return 0;
+}
+
+const struct memcg *memcg_neighbour(const struct memcg *g)
+{
+	return g->beside;
+}
+
+const char *memcg_path(const struct memcg *g)
+{
+	return g->path;
+}
+
+const char *memcg_limit_path(const struct memcg *g)
+{
+	return g->around ? g->around->path : g->path;
+}
+
 int memcg_version(const struct memcg *g)
 {
 	return g->version;
@@ -406,19 +459,25 @@ int memcg_population(const struct memcg *g)
 {
 	pid_t some[512]; /* whether there are more is all the same */
 
-	return (int)memcg_pids(g, some, sizeof(some) / sizeof(*some));
+	size_t n = memcg_pids(g, some, sizeof(some) / sizeof(*some));
+
+	return (int)(g->beside ? n + memcg_pids(g->beside, some, sizeof(some) / sizeof(*some)) : n);
 }
 
 void memcg_kill(const struct memcg *g)
 {
-	cleanup_free char *kill_all = strf("%s/cgroup.kill", g->path); /* v2, Linux 5.14 and later */
+	const struct memcg *whole = g->around ? g->around : g;
+	cleanup_free char *kill_all = strf("%s/cgroup.kill", whole->path); /* v2, Linux 5.14 and later */
 
-	if (!g->deleted && file_write_in_place(kill_all, "1") < 0)
-		(void)cgroup_tree_kill(g->path);
+	if (!whole->deleted && file_write_in_place(kill_all, "1") < 0)
+		(void)cgroup_tree_kill(whole->path);
 }
 
-int memcg_delete(struct memcg *g)
+static int delete_one(struct memcg *g)
 {
+	if (g->deleted)
+		return 0;
+
 	struct cgroup *lib = cgroup_new_cgroup(g->name);
 	int r = lib && cgroup_add_controller(lib, "memory") ? cgroup_delete_cgroup_ext(lib, CGFLAG_DELETE_RECURSIVE) : ECGFAIL;
 
@@ -428,17 +487,24 @@ int memcg_delete(struct memcg *g)
 	return g->deleted ? 0 : -EBUSY;
 }
 
-struct memcg *memcg_free(struct memcg *g)
+int memcg_delete(struct memcg *g)
 {
-	const struct timespec pause = { 0, 2 * NS_PER_MS };
+	if (g->beside && delete_one(g->beside) < 0)
+		return -EBUSY;
+	if (delete_one(g) < 0)
+		return -EBUSY;
+	return g->around ? delete_one(g->around) : 0;
+}
 
+static bool is_deleted(const struct memcg *g)
+{
+	return g->deleted && (!g->around || g->around->deleted);
+}
+
+static void release(struct memcg *g)
+{
 	if (!g)
-		return NULL;
-	for (int tries = 0; tries < 1000 && !g->deleted; tries++) {
-		memcg_kill(g);
-		if (memcg_population(g) > 0 || memcg_delete(g) < 0)
-			(void)nanosleep(&pause, NULL);
-	}
+		return;
 	const int fds[] = { g->enter_fd, g->usage_fd, g->stat_fd, g->peak_fd, g->oom_fd };
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		if (fds[i] >= 0)
@@ -446,5 +512,21 @@ struct memcg *memcg_free(struct memcg *g)
 	free(g->name);
 	free(g->path);
 	free(g);
+}
+
+struct memcg *memcg_free(struct memcg *g)
+{
+	const struct timespec pause = { 0, 2 * NS_PER_MS };
+
+	if (!g)
+		return NULL;
+	for (int tries = 0; tries < 1000 && !is_deleted(g); tries++) {
+		memcg_kill(g);
+		if (memcg_population(g) > 0 || memcg_delete(g) < 0)
+			(void)nanosleep(&pause, NULL);
+	}
+	release(g->beside);
+	release(g->around);
+	release(g);
 	return NULL;
 }

@@ -27,6 +27,14 @@ struct memcg_root *memcg_root_free(struct memcg_root *r);
 
 /* limit_bytes: 0 for none. Swap beyond it is forbidden where the kernel accounts swap. */
 int memcg_create(struct memcg_root *r, const char *name, uint64_t limit_bytes, struct memcg **ret, struct err *err);
+/* The same with a group beside it, for a neighbour; the limit is that of the group around both. What is counted and listed is the
+ * first group's own, but memcg_population(), memcg_kill(), memcg_delete() and memcg_free() mean all three. */
+int memcg_create_beside(struct memcg_root *r, const char *name, uint64_t limit_bytes, struct memcg **ret, struct err *err);
+/* The group beside, where there is one; NULL: none. Borrowed. */
+const struct memcg *memcg_neighbour(const struct memcg *g);
+/* Absolute: of the group, and of the one that has the limit. Borrowed. */
+const char *memcg_path(const struct memcg *g);
+const char *memcg_limit_path(const struct memcg *g);
 int memcg_version(const struct memcg *g);
 /* v1: cgroup.procs open for writing; v2: the group's directory, for CLONE_INTO_CGROUP. Borrowed. */
 int memcg_enter_fd(const struct memcg *g);

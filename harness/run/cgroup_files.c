@@ -17,6 +17,7 @@ const struct cgroup_names *cgroup_names(int version)
 		.peak = "memory.max_usage_in_bytes",
 		.stat = "memory.stat",
 		.inactive_file_key = "total_inactive_file",
+		.reclaim = "memory.force_empty",
 		.oom = "memory.oom_control",
 		.oom_kill_key = "oom_kill",
 	};
@@ -27,6 +28,7 @@ const struct cgroup_names *cgroup_names(int version)
 		.peak = "memory.peak",
 		.stat = "memory.stat",
 		.inactive_file_key = "inactive_file",
+		.reclaim = "memory.reclaim",
 		.oom = "memory.events",
 		.oom_kill_key = "oom_kill",
 	};

@@ -18,6 +18,7 @@ struct cgroup_names {
 	const char *peak;              /* v2: Linux 5.19 and later */
 	const char *stat;
 	const char *inactive_file_key; /* in stat; of the group and all below it */
+	const char *reclaim;           /* v1: empties the group as far as possible; v2: so many bytes, Linux 5.19 and later */
 	const char *oom;
 	const char *oom_kill_key;      /* in oom */
 };

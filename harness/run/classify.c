@@ -73,6 +73,8 @@ static char *oom_sentence(const struct ending *e)
 	char size[32], peak[32];
 	cleanup_free char *who = strf("the kernel killed %" PRIu64 " process%s", e->oom_kills, e->oom_kills == 1 ? "" : "es");
 
+	if (e->limit_shared && e->limit_bytes)
+		return strf("%s at the limit of %s that it shared with its neighbour", who, format_size(size, sizeof(size), e->limit_bytes));
 	if (was_own_limit(e))
 		return strf("%s at the cgroup's limit of %s", who, format_size(size, sizeof(size), e->limit_bytes));
 	return strf("%s, but not at the cgroup's own limit%s%s: a limit above it, or the machine itself, was out of memory", who,

@@ -34,6 +34,7 @@ struct ending {
 	int signal;              /* 0: exited */
 	uint64_t oom_kills;      /* MISSING counts as none seen */
 	uint64_t limit_bytes;    /* 0: none */
+	bool limit_shared;       /* it is that of a group around its own, where a neighbour was too */
 	uint64_t peak_bytes;     /* the highest usage of its group; MISSING unknown */
 	const struct last_words *words; /* borrowed; NULL: none */
 };

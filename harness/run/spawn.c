@@ -19,8 +19,9 @@
 #include "base/err.h"
 #include "run/cgroup.h"
 #include "run/clock.h"
+#include "run/kernel_settings.h"
 
-enum step { STEP_SESSION, STEP_CGROUP, STEP_FDS, STEP_CWD, STEP_CLOCK, STEP_ABOUT_TO, STEP_EXEC };
+enum step { STEP_SESSION, STEP_CGROUP, STEP_FDS, STEP_CWD, STEP_KERNEL, STEP_CLOCK, STEP_ABOUT_TO, STEP_EXEC };
 
 /* What the child says before its exec: the time, once; or the step that failed. */
 struct report {
@@ -28,11 +29,12 @@ struct report {
 	int errnum;
 	int64_t monotonic_ns;
 	int listener; /* clock_child_enter()'s, to be taken; -1: none */
+	const char *what; /* kernel_settings_apply()'s, the same text in both processes; NULL */
 };
 
 static _Noreturn void fail(int report_fd, enum step step)
 {
-	struct report f = { step, errno, 0, -1 };
+	struct report f = { step, errno, 0, -1, NULL };
 
 	(void)!write(report_fd, &f, sizeof(f));
 	_exit(127);
@@ -76,10 +78,17 @@ static _Noreturn void child(const struct spawn *s, pid_t parent, int enter_fd, i
 	(void)syscall(SYS_close_range, SPAWN_MARK_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 	if (s->nofile)
 		(void)setrlimit(RLIMIT_NOFILE, s->nofile);
+	const char *refused = s->kernel ? kernel_settings_apply(s->kernel) : NULL;
+	if (refused) {
+		const struct report f = { STEP_KERNEL, errno, 0, -1, refused };
+
+		(void)!write(report, &f, sizeof(f));
+		_exit(127);
+	}
 	int listener = s->clock ? clock_child_enter() : -1;
 	if (s->clock && listener < 0)
 		fail(report, STEP_CLOCK);
-	const struct report now = { STEP_ABOUT_TO, 0, clock_monotonic_ns(), listener };
+	const struct report now = { STEP_ABOUT_TO, 0, clock_monotonic_ns(), listener, NULL };
 	(void)!write(report, &now, sizeof(now));
 	execve(s->argv[0], (char *const *)s->argv, (char *const *)s->envp);
 	fail(report, STEP_EXEC);
@@ -118,6 +127,8 @@ static int explain(const struct spawn *s, const struct report *f, struct err *er
 		return err_set(err, f->errnum, "cannot set up the descriptors of %s", s->argv[0]);
 	case STEP_CWD:
 		return err_set(err, f->errnum, "cannot enter %s", s->cwd);
+	case STEP_KERNEL:
+		return err_set(err, f->errnum, "this kernel cannot %s for %s", f->what, s->argv[0]);
 	case STEP_CLOCK:
 		return err_set(err, f->errnum, "cannot put %s under the filter of the virtual clock (seccomp)", s->argv[0]);
 	case STEP_ABOUT_TO:
@@ -143,7 +154,7 @@ static int see_through(const struct spawn *s, struct child *c, int report_fd, st
 	struct report f;
 
 	if (!next_report(report_fd, &f))
-		f = (struct report){ STEP_EXEC, ECHILD, 0, -1 }; /* it died before it could say anything */
+		f = (struct report){ STEP_EXEC, ECHILD, 0, -1, NULL }; /* it died before it could say anything */
 	if (f.step != STEP_ABOUT_TO)
 		return explain(s, &f, err);
 	c->exec_ns = f.monotonic_ns;

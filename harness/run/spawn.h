@@ -15,6 +15,7 @@
 
 struct clock;
 struct err;
+struct kernel_settings;
 struct memcg;
 
 struct spawn {
@@ -25,6 +26,7 @@ struct spawn {
 	int stdout_fd, stderr_fd;
 	int mark_fd; /* becomes fd 3 in the child, which inherits no other descriptor; -1: none */
 	struct clock *clock; /* virtual: the child is on it from its first instruction; NULL: real time */
+	const struct kernel_settings *kernel; /* NULL: as for all */
 	const struct rlimit *nofile; /* the user's own RLIMIT_NOFILE, given back to the child; NULL: as it is */
 };
 

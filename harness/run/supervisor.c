@@ -106,6 +106,14 @@ static char *load_failure(struct run *r)
 	return r->load_failure ? xstrdup(r->load_failure) : NULL;
 }
 
+/* Of the run's own processes: without those that were there to put it under pressure. */
+static uint64_t own_oom_kills(const struct run *r)
+{
+	uint64_t all = r->result.end.oom_kills;
+
+	return all == MISSING ? MISSING : all > r->acts.oom_kills ? all - r->acts.oom_kills : 0;
+}
+
 static void give_verdict(struct run *r)
 {
 	struct err err = ERR_INIT;
@@ -114,8 +122,9 @@ static void give_verdict(struct run *r)
 		.killed = r->killed,
 		.exit_code = r->result.exit_code,
 		.signal = r->result.signal,
-		.oom_kills = r->result.end.oom_kills,
-		.limit_bytes = r->limit_bytes,
+		.oom_kills = own_oom_kills(r),
+		.limit_bytes = acts_limit(&r->acts, r->limit_bytes),
+		.limit_shared = r->memcg && memcg_neighbour(r->memcg),
 		.peak_bytes = r->result.end.memcg_peak_bytes,
 		.words = &r->words,
 	};
@@ -125,6 +134,7 @@ static void give_verdict(struct run *r)
 	r->result.by_program = r->stop == STOP_NONE;
 	r->result.wall_s = (double)(clock_monotonic_ns() - r->clock.exec_ns) / 1e9;
 	r->result.load = r->load.report;
+	r->result.acts = r->acts.reports;
 
 	char *failure = harness_failure(r);
 	if (record_close_series(r->record, &err) < 0 && !failure)
@@ -147,12 +157,14 @@ static int on_empty_step(sd_event_source *source, uint64_t usec, void *arg)
 
 	(void)usec;
 	if (clock_now(&r->clock) < r->result.end_ns + EMPTY_MAX_NS) {
-		bool empty = kill_all(r) == 0;
+		bool empty = kill_all(r) == 0 && acts_are_gone(&r->acts);
 
 		if (empty && r->memcg) {
 			memcg_counters(r->memcg, &counters);
-			r->result.end.memcg_peak_bytes = counters.peak_bytes;
-			r->result.end.oom_kills = counters.oom_kills;
+			if (counters.peak_bytes != MISSING)
+				r->result.end.memcg_peak_bytes = counters.peak_bytes;
+			if (counters.oom_kills != MISSING)
+				r->result.end.oom_kills = counters.oom_kills;
 		}
 		if (!empty || (r->memcg && memcg_delete(r->memcg) < 0)) {
 			(void)sd_event_source_set_time(source, (uint64_t)(clock_monotonic_ns() + EMPTY_STEP_NS) / 1000);
@@ -243,9 +255,34 @@ static int start_child(struct run *r, const struct run_request *q, struct err *e
 		.stderr_fd = log,
 		.mark_fd = mark,
 		.clock = r->clock.kind == CLOCK_KIND_VIRTUAL ? &r->clock : NULL,
+		.kernel = &q->kernel,
 		.nofile = &r->room->nofile,
 	};
 	return spawn(&s, &r->child, err);
+}
+
+static bool has_neighbour(const struct run_request *q)
+{
+	for (size_t i = 0; i < q->n_acts; i++)
+		if (q->acts[i].kind == ACT_NEIGHBOUR)
+			return true;
+	return false;
+}
+
+static void aim_acts(struct run *r)
+{
+	const struct act_target target = {
+		.event = r->room->event,
+		.memcg = r->memcg,
+		.tag = r->tag,
+		.clock = &r->clock,
+		.nofile = &r->room->nofile,
+		.pid = r->child.pid,
+		.done = run_on_act_done,
+		.arg = r,
+	};
+
+	acts_aim(&r->acts, &target);
 }
 
 static int watch(struct run *r, const struct run_request *q, struct err *err)
@@ -307,13 +344,16 @@ int run_start(const struct run_room *room, const struct run_request *q, run_done
 	r->clock_strict = q->clock_strict;
 
 	load_init(&r->load, NULL, NULL);
+	acts_init(&r->acts, q->acts, q->n_acts);
 	int e = clock_open(&r->clock, q->clock, err);
 	if (e >= 0 && room->groups)
-		e = memcg_create(room->groups, q->name, q->limit_bytes, &r->memcg, err);
+		e = has_neighbour(q) ? memcg_create_beside(room->groups, q->name, q->limit_bytes, &r->memcg, err)
+				     : memcg_create(room->groups, q->name, q->limit_bytes, &r->memcg, err);
 	if (e >= 0)
 		e = start_child(r, q, err);
 	if (e >= 0) {
 		clock_begin(&r->clock, r->child.exec_ns);
+		aim_acts(r);
 		e = target_files_open(&r->files, r->child.pid, r->memcg, err);
 	}
 	if (e >= 0)
@@ -361,6 +401,7 @@ struct run *run_free(struct run *r)
 		run_end_observation(r);
 	clock_close(&r->clock);
 	load_done(&r->load);
+	acts_done(&r->acts);
 	if (r->child.pid) {
 		(void)kill(-r->child.pid, SIGKILL);
 		(void)kill(r->child.pid, SIGKILL);

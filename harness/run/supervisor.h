@@ -14,7 +14,9 @@
 
 #include "plan/outcome.h"
 #include "record/series.h"
+#include "run/act.h"
 #include "run/clock.h"
+#include "run/kernel_settings.h"
 #include "run/sampler.h"
 
 struct err;
@@ -51,6 +53,9 @@ struct run_request {
 	enum clock_kind clock;
 	bool clock_strict;           /* where virtual time cannot be kept: OUTCOME_HARNESS_ERROR, instead of going on in real time */
 	const struct run_load *load; /* NULL: none */
+	const struct act *acts;      /* of the timeline, in order of time */
+	size_t n_acts;
+	struct kernel_settings kernel;
 	struct record *record;   /* borrowed until done */
 };
 
@@ -70,6 +75,7 @@ struct run_result {
 	int64_t end_ns;    /* target's time at which observation ended */
 	struct clock_report clock;
 	struct load_report load;
+	const struct act_report *acts; /* borrowed: one for each of the request's */
 	struct sampling_stats sampling;
 	struct end_counters end;
 	struct gap *gaps; /* owned; in order of their beginning within each kind */

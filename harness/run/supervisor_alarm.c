@@ -20,6 +20,8 @@ void run_set_alarm(struct run *r, int64_t now)
 
 	if (r->clock.kind == CLOCK_KIND_VIRTUAL && r->next_probe_ns < at)
 		at = r->next_probe_ns;
+	if (acts_next_ns(&r->acts) < at)
+		at = acts_next_ns(&r->acts);
 	/* A mark keeps a virtual clock from jumping, so that it is seen in time; a port that is listened on does not. */
 	if (r->load.state == LOAD_AWAITED && (r->clock.kind == CLOCK_KIND_REAL || !r->load.mark) && now + READY_NS < at)
 		at = now + READY_NS;
@@ -73,6 +75,25 @@ static int on_load_exited(sd_event_source *source, int fd, uint32_t events, void
 	return 0;
 }
 
+void run_on_act_done(void *arg)
+{
+	struct run *r = arg;
+
+	r->next_probe_ns = 0; /* a look at what it has left */
+	if (r->state == RUNNING)
+		clock_set_alarm(&r->clock, 0); /* run_on_alarm() goes on */
+}
+
+static void begin_due_acts(struct run *r, int64_t now)
+{
+	while (acts_next_ns(&r->acts) <= now) {
+		const struct act *a = acts_begin(&r->acts);
+
+		run_mark(r, act_mark(a->kind), now);
+		r->next_probe_ns = 0;
+	}
+}
+
 int run_on_alarm(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	struct run *r = arg;
@@ -96,6 +117,10 @@ int run_on_alarm(sd_event_source *source, int fd, uint32_t events, void *arg)
 		run_stop(r, r->planned_end ? STOP_PLANNED : STOP_TIMEOUT);
 		return 0;
 	}
+	begin_due_acts(r, now);
+	/* A virtual clock stands until the alarm is set anew: what is done to the target is done before its time goes on. */
+	if (r->clock.kind == CLOCK_KIND_VIRTUAL && acts_under_way(&r->acts))
+		return 0;
 	if (r->clock.kind == CLOCK_KIND_VIRTUAL)
 		run_slow_probe_if_due(r, now);
 	run_set_alarm(r, now);
@@ -106,10 +131,13 @@ int run_on_alarm(sd_event_source *source, int fd, uint32_t events, void *arg)
 static size_t on_clock_asks_processes(void *arg, pid_t *ret, size_t max)
 {
 	struct run *r = arg;
-	size_t n = r->memcg ? memcg_pids(r->memcg, ret, max) : 0;
 
+	acts_lock(&r->acts);
+	size_t n = r->memcg ? memcg_pids(r->memcg, ret, max) : 0;
 	if (!r->memcg || r->load.state == LOAD_RUNNING)
 		n += owner_pids_of_run(r->tag, ret + n, max - n);
+	n = acts_without_helpers(&r->acts, ret, n);
+	acts_unlock(&r->acts);
 	return n;
 }
 

@@ -244,6 +244,7 @@ void run_end_observation(struct run *r)
 	r->result.end.cpu_ns = target_read_cpu_ns(&r->files);
 	r->result.end_ns = clock_now(&r->clock);
 	clock_report(&r->clock, &r->result.clock);
+	acts_end(&r->acts);
 	sampler_stop(r->slot, &r->result.sampling);
 	run_drain(r);
 	end_gap(r, r->result.end_ns, false);

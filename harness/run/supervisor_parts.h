@@ -43,6 +43,7 @@ struct run {
 	struct output out, log, load_out;
 	struct last_words words;
 	struct load_process load;
+	struct acts acts;
 	int64_t end_at_ns; /* target's time at which observation ends */
 	int64_t probe_every_ns, next_probe_ns, next_flush_ns; /* the flush: CLOCK_MONOTONIC */
 	bool planned_end; /* that is the end of observation, not a timeout */
@@ -72,6 +73,7 @@ int run_on_output(sd_event_source *source, int fd, uint32_t events, void *arg);
 /* supervisor_alarm.c */
 void run_set_alarm(struct run *r, int64_t now);
 int run_on_alarm(sd_event_source *source, int fd, uint32_t events, void *arg);
+void run_on_act_done(void *arg);
 void run_end_load(struct run *r);
 struct clock_hooks run_clock_hooks(struct run *r);
 

@@ -36,6 +36,7 @@ static void ends_are_classified(void **state)
 		{ { .exit_code = -1, .signal = SIGKILL, .oom_kills = 1, .limit_bytes = 64 << 20, .peak_bytes = 64 << 20 }, OUTCOME_OOM_CGROUP, "limit of 64.0 MB", NULL },
 		{ { .exit_code = -1, .signal = SIGKILL, .oom_kills = 1, .limit_bytes = 64 << 20, .peak_bytes = MISSING }, OUTCOME_OOM_CGROUP, "limit of 64.0 MB", NULL },
 		{ { .exit_code = -1, .signal = SIGKILL, .oom_kills = 1, .limit_bytes = 64 << 20, .peak_bytes = 20 << 20 }, OUTCOME_OOM_CGROUP, "a limit above it", NULL },
+		{ { .exit_code = -1, .signal = SIGKILL, .oom_kills = 1, .limit_bytes = 64 << 20, .limit_shared = true, .peak_bytes = 20 << 20 }, OUTCOME_OOM_CGROUP, "64.0 MB that it shared", NULL },
 		{ { .stop = STOP_PLANNED, .oom_kills = 2, .limit_bytes = 64 << 20 }, OUTCOME_OOM_CGROUP, "2 processes", NULL },
 		{ { .exit_code = 2 }, OUTCOME_OOM_GO, "out of memory", "fatal error: runtime: out of memory\n\nruntime stack:\n" },
 		{ { .exit_code = 2 }, OUTCOME_OOM_GO, "cannot allocate", "x\nfatal error: runtime: cannot allocate memory\n" },

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -62,9 +63,6 @@ static const struct flaw {
 	{ "godebug-not-number", "5:17", "Go would silently ignore 'yes'" },
 	{ "godebug-unknown", "5:27", "did you mean 'madvdontneed'?" },
 	{ "key-twice", "7:1", "has 'limit' twice (before in line 5)" },
-	{ "story-unknown", "4:8", "there is no story 'leak'" },
-	{ "takes-no-unit", "5:14", "'12' is not a duration" },
-	{ "later-timeline", "5:1", "does not have 'timeline' yet" },
 	{ "limit-axis", "5:29", "'64Mx' is not a size" },
 	{ "limit-exponent", "5:8", "'1e3' is not a size" },
 	{ "limit-fraction", "5:8", "'1.5GB' is not a size" },
@@ -79,6 +77,7 @@ static const struct flaw {
 	{ "load-empty", "5:7", "load does not say what to run" },
 	{ "load-key", "5:8", "load has no key 'arg': did you mean 'args'?" },
 	{ "load-text", "5:7", "load must be a mapping" },
+	{ "madv-free", "5:29", "write default or refused" },
 	{ "match-axis", "7:21", "the scenario has no axis 'godebug': its axes are go" },
 	{ "match-go", "7:22", "the axis 'go' has nothing in 1.16..latest" },
 	{ "match-go-latest", "7:15", "'latest' changes with time" },
@@ -103,6 +102,28 @@ static const struct flaw {
 	{ "repeat-fraction", "7:11", "'2.5' is not a whole number" },
 	{ "repeat-many", "5:15", "1001 is out of range: 1 to 1000" },
 	{ "repeat-zero", "5:25", "0 is out of range: 1 to 1000" },
+	{ "story-unknown", "4:8", "there is no story 'leak'" },
+	{ "takes-no-unit", "5:14", "'12' is not a duration" },
+	{ "thp", "5:13", "write default or never" },
+	{ "timeline-act", "5:25", "did you mean 'pressure'?" },
+	{ "timeline-act-far", "5:25", "the acts are lower-limit" },
+	{ "timeline-amount", "5:43", "'lots' is not a size" },
+	{ "timeline-at", "5:17", "'300' is not a duration" },
+	{ "timeline-extra-amount", "5:55", "leave amount out" },
+	{ "timeline-extra-name", "5:53", "leave name out" },
+	{ "timeline-key", "5:35", "an element of timeline has no key 'amuont': did you mean 'amount'?" },
+	{ "timeline-late", "6:49", "reclaim 1.00 MB at 10.0 s comes too late: the run ends at 10.0 s" },
+	{ "timeline-late-timeout", "5:12", "a longer run.timeout" },
+	{ "timeline-limit-axis", "6:12", "the limit is 200 MB by then" },
+	{ "timeline-lower", "7:5", "the limit is 500 MB by then: write a smaller amount, or raise-limit" },
+	{ "timeline-map", "5:11", "timeline must be a list" },
+	{ "timeline-no-amount", "5:12", "neighbour has no amount: write amount: 400MB" },
+	{ "timeline-no-at", "5:12", "an element of timeline has no 'at'" },
+	{ "timeline-no-limit", "6:12", "there is no limit to lower" },
+	{ "timeline-no-name", "5:12", "signal has no name: write name: SIGUSR1" },
+	{ "timeline-raise", "6:12", "the limit is 1.00 GB by then: write a larger amount, or lower-limit" },
+	{ "timeline-signal", "5:39", "there is no signal 'USR1': did you mean 'SIGUSR1'?" },
+	{ "timeline-signal-stop", "5:39", "a stopped program has no time" },
 	{ "two-documents", "6:1", "a file holds one scenario" },
 	{ "unknown-key", "5:1", "no key 'limmit': did you mean 'limit'?" },
 	{ "unknown-key-expect", "7:5", "no key 'becuase': did you mean 'because'?" },
@@ -217,6 +238,54 @@ static void reads_every_key(void **state)
 	assert_int_equal(s->load.args.n + s->load.command.n, 0);
 	assert_string_equal(s->ready.mark, "listening-2");
 	assert_non_null(strstr(s->text, "Every key that there is"));
+}
+
+static void assert_act(const struct act *a, int64_t at_ns, const char *what, const char *mark)
+{
+	cleanup_free char *text = act_text(a);
+
+	assert_true(a->at_ns == at_ns);
+	assert_string_equal(text, what);
+	assert_string_equal(act_mark(a->kind), mark);
+}
+
+static void reads_a_timeline(void **state)
+{
+	cleanup_scenario struct scenario *s = load(FIXTURES "good-timeline.yaml");
+	const struct act *a = s->timeline.v;
+
+	(void)state;
+	assert_int_equal(s->timeline.n, 6);
+	assert_act(&a[0], NS_PER_S, "signal SIGUSR1", "signal");
+	assert_act(&a[1], 90 * NS_PER_S, "neighbour 1.00 GB", "neighbour");
+	assert_act(&a[2], 300 * NS_PER_S, "pressure 400 MB", "pressure");
+	assert_act(&a[3], 420 * NS_PER_S, "lower-limit 500 MB", "limit-lowered");
+	assert_act(&a[4], 420 * NS_PER_S, "reclaim 1 B", "reclaimed");
+	assert_act(&a[5], 480 * NS_PER_S, "raise-limit 2.00 GB", "limit-raised");
+	assert_string_equal(a[2].place, FIXTURES "good-timeline.yaml:10:5");
+	assert_true(a[0].amount_bytes == 0 && a[0].signal == SIGUSR1 && a[1].signal == 0);
+	assert_true(timeline_has(&s->timeline, ACT_NEIGHBOUR));
+	assert_ptr_equal(timeline_in_group(&s->timeline), &a[1]);
+}
+
+/* The command line may take away what an act needs. */
+static void checks_a_timeline_again(void **state)
+{
+	cleanup_scenario struct scenario *s = load(FIXTURES "good-timeline.yaml");
+	struct err err = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(timeline_check(s, &err), 0);
+	s->for_ns = 300 * NS_PER_S;
+	assert_true(timeline_check(s, &err) < 0);
+	assert_int_equal(err.exit_code, EXIT_USAGE);
+	assert_non_null(strstr(err.msg, "good-timeline.yaml:10:5: pressure 400 MB at 5 min comes too late"));
+	err_done(&err);
+	s->for_ns = 600 * NS_PER_S;
+	s->limit_bytes = 400 * MIB;
+	assert_true(timeline_check(s, &err) < 0);
+	assert_non_null(strstr(err.msg, "good-timeline.yaml:14:5: lower-limit 500 MB: the limit is 400 MB by then"));
+	err_done(&err);
 }
 
 static void assert_condition(const struct condition *c, enum metric metric, enum compare compare, double factor, int other)
@@ -423,6 +492,8 @@ int main(void)
 		cmocka_unit_test(tells_each_flaw_with_its_place),
 		cmocka_unit_test(every_fixture_is_tried),
 		cmocka_unit_test(reads_every_key),
+		cmocka_unit_test(reads_a_timeline),
+		cmocka_unit_test(checks_a_timeline_again),
 		cmocka_unit_test(reads_expectations),
 		cmocka_unit_test(fills_in_defaults),
 		cmocka_unit_test(takes_modules),
