@@ -11,7 +11,7 @@ import tempfile
 
 import pytest
 
-from conftest import newest_campaign, wait_until
+from conftest import ROOT, newest_campaign, wait_until
 from test_bad_input import clear
 from test_leftovers import groups_of, kill, start  # noqa: F401 (a fixture)
 
@@ -76,10 +76,12 @@ def usage(result, t):
 
 
 def helpers():
+    """Of this clone's memtide: others may run beside."""
     found = []
     for entry in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            if b"act-helper" in (entry / "cmdline").read_bytes().split(b"\0"):
+            own = os.readlink(entry / "exe").startswith(f"{ROOT}/")
+            if own and b"act-helper" in (entry / "cmdline").read_bytes().split(b"\0"):
                 found.append(int(entry.name))
         except OSError:
             pass
@@ -97,10 +99,10 @@ def test_pressure(act, clock, slack):
     assert (done["at_s"], done["do"], done["amount_bytes"], done["signal"]) == (1.0, "pressure", 100 * MIB, None)
     assert (done["result"], done["why"]) == ("ok", None)
     assert 1 <= mark(run, "pressure") < 1.1 and mark(run, "pressure") <= done["done_s"] < 7
-    before, after = usage(result, 0.95), usage(result, done["done_s"] + 0.05)
-    assert 100 * MIB <= after - before < 100 * MIB + slack
-    assert usage(result, 7.9) == pytest.approx(after, abs=2 * MIB), "it keeps what it has touched"
-    assert rss(result, 7.9) - rss(result, 0.95) < MIB, "it is not the program"
+    after = usage(result, 7.9)
+    assert 100 * MIB <= after - rss(result, 7.9) < 100 * MIB + slack
+    assert usage(result, done["done_s"] + 0.05) > 100 * MIB
+    assert run["metrics"]["peak_rss_bytes"] < 55 * MIB, "it is not the program"
     assert run["oom_kills"] == 0
     assert helpers() == []
 
@@ -143,11 +145,11 @@ def test_limits(act, clock):
 
 def test_the_limit_of_both(act):
     """Where there is a neighbour, limit acts change the limit that it shares with the program."""
-    acts = ["{at: 1s, do: lower-limit, amount: 100MB}", "{at: 2s, do: neighbour, amount: 80MB}"]
-    result = act([150, "free"], acts, run="for: 4s")
+    acts = ["{at: 3s, do: lower-limit, amount: 100MB}", "{at: 4s, do: neighbour, amount: 80MB}"]
+    result = act([150, "free"], acts, run="for: 8s")
     run = good(result)
     assert told(run) == [("lower-limit", "ok"), ("neighbour", "ok")]
-    assert rss(result, 3.9) < 30 * MIB
+    assert rss(result, 7.9) < 30 * MIB
 
 
 def test_a_family_under_pressure(act):
