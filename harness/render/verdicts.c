@@ -116,7 +116,8 @@ static void print_line(FILE *out, const struct verdict *v, int width, const stru
 	print_wrapped(out, text, style->columns, width + 11, width + 11);
 }
 
-static void print_block(FILE *out, const struct verdicts *l, size_t first, bool *done, const struct table_style *style)
+/* before: the reason of the block before; NULL: none. */
+static void print_block(FILE *out, const struct verdicts *l, size_t first, const char *before, bool *done, const struct table_style *style)
 {
 	const struct verdict *head = &l->v[first];
 	cleanup_free char *text =
@@ -126,7 +127,9 @@ static void print_block(FILE *out, const struct verdicts *l, size_t first, bool 
 
 	fputc('\n', out);
 	print_wrapped(out, text, style->columns, 2, 0);
-	if (head->because) {
+	if (head->because && same_text(head->because, before)) {
+		fputs("  for the same reason\n", out);
+	} else if (head->because) {
 		fputs("  because ", out);
 		print_wrapped(out, head->because, style->columns, 4, 10);
 	}
@@ -146,6 +149,7 @@ void verdicts_print_all(FILE *out, const struct verdicts *l, const struct table_
 {
 	cleanup_free bool *done = xcalloc(l->n + 1, sizeof(*done));
 	size_t failed = verdicts_failed(l);
+	const char *before = NULL;
 
 	if (!l->n)
 		fputs("Nothing is expected of this campaign.\n", out);
@@ -153,7 +157,10 @@ void verdicts_print_all(FILE *out, const struct verdicts *l, const struct table_
 		fprintf(out, "%zu of %zu expectations failed.\n", failed, l->n);
 	else
 		fprintf(out, "All %zu expectations hold.\n", l->n);
-	for (size_t i = 0; i < l->n; i++)
-		if (!done[i])
-			print_block(out, l, i, done, style);
+	for (size_t i = 0; i < l->n; i++) {
+		if (done[i])
+			continue;
+		print_block(out, l, i, before, done, style);
+		before = l->v[i].because;
+	}
 }

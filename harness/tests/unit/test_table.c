@@ -599,9 +599,9 @@ static void test_kept_and_expected(void **state)
 	add_leak(c, 16, "leaky", 30, 51, 1);
 	json_object_set_new(json_object_get(c->runs[0].run, "metrics"), "lazyfree_settled_bytes", json_integer(mb(70)));
 	assert_sentences(c, 80,
-			 "leaky keeps 51 goroutines and 98 MB above the baseline (70 MB of it lazily\n"
-			 "freed) under Go 1.15. leaky keeps 51 goroutines and 28 MB above the baseline\n"
-			 "under Go 1.16.\n");
+			 "The program keeps 51 goroutines and 98 MB above the baseline (70 MB of it lazily\n"
+			 "freed) under Go 1.15. The program keeps 51 goroutines and 28 MB above the\n"
+			 "baseline under Go 1.16.\n");
 
 	json_array_append_new(json_object_get(c->info, "cells"),
 			      json_pack("{s:s, s:{s:s, s:s}, s:s}", "id", "x", "settings", "go", "1.16", "variant", "limit", "go_version", "1.16.15"));
