@@ -324,7 +324,7 @@ def test_export_json(memtide, recorded):
     done = memtide("export", recorded.path, "--format", "json")
     assert done.code == 0
     all_ = json.loads(done.out)
-    assert sorted(all_) == ["campaign", "format", "runs"] and all_["format"] == "memtide-export/1"
+    assert sorted(all_) == ["campaign", "format", "runs", "verdicts"] and all_["format"] == "memtide-export/1"
     assert all_["campaign"] == recorded.info and len(all_["runs"]) == 4
     for run in all_["runs"]:
         on_disk = json.loads((recorded.path / run["dir"] / "run.json").read_text())
