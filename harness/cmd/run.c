@@ -122,24 +122,22 @@ static const struct argp argp = {
 	NULL,
 };
 
-/* A folder of its own, never one that is there already: two memtides may start within one second. */
-static int make_campaign_folder(struct job *j, struct err *err)
+int make_result_folder(const char *parent, const char *name, char **ret, struct err *err)
 {
 	time_t now = time(NULL);
 	struct tm tm;
 	char stamp[32];
-	int r = folder_make(j->options->out, err);
+	int r = folder_make(parent, err);
 
 	if (r < 0)
 		return err_hint(err, "Name a folder that you may write to: --out DIR");
 	(void)strftime(stamp, sizeof(stamp), "%Y%m%d-%H%M%S", localtime_r(&now, &tm));
-	iso_time_now(j->started);
 	for (int n = 1; n < 1000; n++) {
 		cleanup_free char *suffix = n == 1 ? xstrdup("") : strf("-%d", n);
-		cleanup_free char *dir = strf("%s/%s-%s%s", j->options->out, stamp, j->scenario->name, suffix);
+		cleanup_free char *dir = strf("%s/%s-%s%s", parent, stamp, name, suffix);
 
 		if (mkdir(dir, 0755) == 0) {
-			j->dir = TAKE(dir);
+			*ret = TAKE(dir);
 			return 0;
 		}
 		if (errno != EEXIST) {
@@ -147,17 +145,17 @@ static int make_campaign_folder(struct job *j, struct err *err)
 			return err_hint(err, "Name a folder that you may write to: --out DIR");
 		}
 	}
-	return err_set(err, EEXIST, "cannot make a folder for the campaign in %s", j->options->out);
+	return err_set(err, EEXIST, "cannot make a folder for %s in %s", name, parent);
 }
 
-static int save_scenario(const struct job *j, struct err *err)
+int job_save_scenario(const struct job *j, struct err *err)
 {
 	cleanup_free char *path = strf("%s/scenario.yaml", j->dir);
 
 	return file_write(path, j->scenario->text, strlen(j->scenario->text), err);
 }
 
-static void draw(const struct job *j)
+void job_draw(const struct job *j)
 {
 	struct err cleanup_err err = ERR_INIT;
 	cleanup_strv struct strv files = STRV_INIT;
@@ -168,7 +166,7 @@ static void draw(const struct job *j)
 	campaign_free(c);
 }
 
-static int exit_code(const struct job *j, int shown)
+int job_exit_code(const struct job *j, int shown)
 {
 	if (j->harness_errors)
 		return EXIT_HARNESS;
@@ -189,23 +187,23 @@ static int carry_out(struct job *j, struct err *err)
 	else if (job_write_campaign(j, true, err) < 0)
 		return cmd_failed(err);
 	if (!j->options->no_plot)
-		draw(j);
+		job_draw(j);
 
 	char command[] = "show", json[] = "--json", *show[] = { command, j->dir, j->options->json ? json : NULL, NULL };
 	int shown = cmd_show(j->options->json ? 3 : 2, show);
 
-	return exit_code(j, shown);
+	return job_exit_code(j, shown);
 }
 
 static int begin(struct job *j, const char *scenario, struct err *err)
 {
 	int r = job_plan(j, scenario, err);
 
-	if (r >= 0 && !j->options->dry_run)
-		r = make_campaign_folder(j, err);
-	if (r >= 0 && !j->options->dry_run)
-		r = save_scenario(j, err);
-	return r;
+	if (r < 0 || j->options->dry_run)
+		return r;
+	iso_time_now(j->started);
+	r = make_result_folder(j->options->out, j->scenario->name, &j->dir, err);
+	return r < 0 ? r : job_save_scenario(j, err);
 }
 
 static int run_one(const struct run_options *given, const char *home, const char *scenario, bool *ret_interrupted)
@@ -243,8 +241,7 @@ static int run_one(const struct run_options *given, const char *home, const char
 	return code;
 }
 
-/* The worst of several scenarios' codes: the harness's own failure, then an expectation, then what is inconclusive. */
-static int worse(int a, int b)
+int worse_code(int a, int b)
 {
 	static const int order[] = { EXIT_HARNESS, EXIT_USAGE, EXIT_UNEXPECTED, EXIT_INCONCLUSIVE };
 
@@ -254,6 +251,14 @@ static int worse(int a, int b)
 	return EXIT_EXPECTED;
 }
 
+uint64_t seed_draw(void)
+{
+	uint32_t drawn = 1;
+
+	(void)!getrandom(&drawn, sizeof(drawn), 0);
+	return drawn ? drawn : 1;
+}
+
 int cmd_run(int argc, char **argv)
 {
 	struct run_options o = { .out = "results", .rate_hz = DEFAULT_RATE_HZ };
@@ -261,15 +266,11 @@ int cmd_run(int argc, char **argv)
 	int code = EXIT_EXPECTED;
 
 	cmd_parse(&argp, argc, argv, &o);
-	if (!o.seed) {
-		uint32_t drawn = 1;
-
-		(void)!getrandom(&drawn, sizeof(drawn), 0);
-		o.seed = drawn ? drawn : 1;
-	}
+	if (!o.seed)
+		o.seed = seed_draw();
 	bool interrupted = false;
 	for (size_t i = 0; i < o.scenarios.n && !interrupted; i++)
-		code = worse(code, run_one(&o, home, o.scenarios.v[i], &interrupted));
+		code = worse_code(code, run_one(&o, home, o.scenarios.v[i], &interrupted));
 	strv_done(&o.scenarios);
 	strv_done(&o.set);
 	return code;

@@ -13,6 +13,7 @@
 #include "render/progress.h"
 #include "run/cgroup.h"
 #include "run/clock.h"
+#include "run/eta.h"
 #include "run/owner.h"
 #include "run/queue.h"
 
@@ -20,7 +21,8 @@
 
 struct running {
 	struct execution *x; /* borrowed */
-	size_t planned;      /* index in the plan's order */
+	struct job *j;       /* borrowed */
+	size_t planned;      /* index in its plan's order */
 	size_t queued;       /* index in the queue */
 	struct run *run;     /* owned */
 	struct record *record; /* owned */
@@ -30,15 +32,23 @@ struct running {
 	struct running *next;
 };
 
+struct queued {
+	struct job *j;  /* borrowed */
+	size_t planned; /* index in its plan's order */
+};
+
 struct execution {
-	struct job *j; /* borrowed */
+	struct job *const *jobs; /* borrowed */
+	size_t n_jobs;
+	const struct execution_watch *watch; /* borrowed; NULL: nobody watches */
 	struct run_room room;
 	struct queue queue;
-	size_t *order; /* owned: queue index -> index in the plan's order */
+	struct queued *order; /* owned: queue index -> run */
 	struct running *running;
 	int64_t begun_ns;
 	double wall_s; /* of all runs that have ended well, in sum: what is left takes as long */
 	size_t timed;
+	struct eta eta;
 	unsigned interrupts;
 	sd_event_source *tick;
 };
@@ -118,19 +128,31 @@ static void drop(struct running *r)
 	free(r);
 }
 
+/* One of the job's runs. */
+static void ended(const struct execution *x, struct job *j)
+{
+	if (--j->left == 0 && !x->interrupts && x->watch)
+		x->watch->finished(j, x->watch->arg);
+}
+
 static void on_done(struct run *run, const struct run_result *result, void *arg)
 {
 	struct running *r = arg;
 	struct execution *x = r->x;
+	struct job *j = r->j;
 
 	(void)run;
 	if (result->outcome == OUTCOME_OK) {
 		x->wall_s += result->wall_s;
 		x->timed++;
+		j->wall_s += result->wall_s;
+		j->timed++;
 	}
-	write_run(x->j, &x->j->plan->order[r->planned], r->record, result, result->outcome, result->why, r->started);
+	write_run(j, &j->plan->order[r->planned], r->record, result, result->outcome, result->why, r->started);
 	queue_end(&x->queue, r->queued);
+	x->eta.done_s += j->cost_s;
 	drop(r);
+	ended(x, j);
 	fill(x);
 	if (queue_done(&x->queue) || (x->interrupts && !x->running))
 		(void)sd_event_exit(x->room.event, 0);
@@ -162,24 +184,25 @@ static int give_port(struct execution *x, struct running *r, struct err *err)
 
 static int start_target(struct execution *x, struct running *r, struct err *err)
 {
-	const struct planned_run *p = &x->j->plan->order[r->planned];
-	const struct cell *c = &x->j->plan->cells[p->cell];
-	const struct scenario *s = x->j->scenario;
+	const struct job *j = r->j;
+	const struct planned_run *p = &j->plan->order[r->planned];
+	const struct cell *c = &j->plan->cells[p->cell];
+	const struct scenario *s = j->scenario;
 	cleanup_strv struct strv argv = STRV_INIT, load_argv = STRV_INIT, env = STRV_INIT;
 	char name[32];
-	int e = job_has_port(x->j) ? give_port(x, r, err) : 0;
+	int e = job_has_port(j) ? give_port(x, r, err) : 0;
 
 	if (e < 0)
 		return e;
-	job_target_args(x->j, p->cell, &argv);
-	job_load_args(x->j, p->cell, &load_argv);
-	job_target_env(x->j, p->cell, &env);
+	job_target_args(j, p->cell, &argv);
+	job_load_args(j, p->cell, &load_argv);
+	job_target_env(j, p->cell, &env);
 	if (r->port) {
 		port_fill_in(&argv, r->port);
 		port_fill_in(&load_argv, r->port);
 		strv_pushf(&env, "MEMTIDE_PORT=%u", r->port);
 	}
-	(void)snprintf(name, sizeof(name), "run-%zu", r->planned);
+	(void)snprintf(name, sizeof(name), "run-%zu", r->queued);
 
 	const struct run_load load = {
 		.argv = (const char *const *)load_argv.v,
@@ -215,27 +238,32 @@ static void start_next(struct execution *x)
 
 	r->x = x;
 	r->queued = queue_start(&x->queue);
-	r->planned = x->order[r->queued];
-	p = &x->j->plan->order[r->planned];
+	r->j = x->order[r->queued].j;
+	r->planned = x->order[r->queued].planned;
+	p = &r->j->plan->order[r->planned];
 	r->next = x->running;
 	x->running = r;
 	iso_time_now(r->started);
 	r->begun_ns = clock_monotonic_ns();
-	e = record_create(x->j->dir, x->j->plan->cells[p->cell].id, p->repeat, &r->record, &err);
+	e = record_create(r->j->dir, r->j->plan->cells[p->cell].id, p->repeat, &r->record, &err);
 	if (e >= 0)
 		e = start_target(x, r, &err);
 	if (e >= 0)
 		return;
 	if (r->record) {
 		(void)record_close_series(r->record, NULL);
-		write_run(x->j, p, r->record, NULL, e == -EPERM || e == -EACCES ? OUTCOME_NO_PERMISSION : OUTCOME_HARNESS_ERROR, err_text(&err),
+		write_run(r->j, p, r->record, NULL, e == -EPERM || e == -EACCES ? OUTCOME_NO_PERMISSION : OUTCOME_HARNESS_ERROR, err_text(&err),
 			  r->started);
 	} else {
-		log_error("%s, repeat %u: %s", x->j->plan->cells[p->cell].id, p->repeat, err_text(&err));
-		x->j->harness_errors++;
+		log_error("%s, repeat %u: %s", r->j->plan->cells[p->cell].id, p->repeat, err_text(&err));
+		r->j->harness_errors++;
 	}
+	struct job *j = r->j;
+
 	queue_end(&x->queue, r->queued);
+	x->eta.done_s += j->cost_s;
 	drop(r);
+	ended(x, j);
 }
 
 static void fill(struct execution *x)
@@ -254,9 +282,10 @@ static void fill(struct execution *x)
 /* Until the last run of the queue ends; 0 where runs end by themselves and nobody knows when. */
 static double time_left_s(const struct execution *x, int64_t now)
 {
+	const struct job *j = x->jobs[0];
 	/* On the real clock a run takes as long as it was asked to; on the virtual one as long as those before it. */
-	bool timed = x->timed && x->j->scenario->clock == CLOCK_KIND_VIRTUAL;
-	double run_s = timed ? x->wall_s / (double)x->timed : job_guess_run_s(x->j);
+	bool timed = x->timed && j->scenario->clock == CLOCK_KIND_VIRTUAL;
+	double run_s = timed ? x->wall_s / (double)x->timed : job_guess_run_s(j);
 	double left_s = x->queue.next < x->queue.n ? queue_estimate_s(&x->queue, run_s, START_GAP_S)
 			: x->running		   ? run_s - (double)(now - x->running->begun_ns) / 1e9
 						   : 0;
@@ -264,22 +293,41 @@ static double time_left_s(const struct execution *x, int64_t now)
 	return left_s > 0 ? left_s : 0;
 }
 
+/* The same of runs of many kinds. */
+static double time_left_of_all_s(const struct execution *x, int64_t now)
+{
+	struct eta e = x->eta;
+
+	e.elapsed_s = (double)(now - x->begun_ns) / 1e9;
+	for (const struct running *r = x->running; r; r = r->next) {
+		double passed = (double)(now - r->begun_ns) / 1e9 / r->j->takes_s;
+
+		e.done_s += r->j->cost_s * (passed < 1 ? passed : 1);
+	}
+	return eta_left_s(&e);
+}
+
 static void show_progress(const struct execution *x)
 {
 	int64_t now = clock_monotonic_ns();
 	const struct running *youngest = x->running;
 	char line[256];
+	cleanup_free char *cell = !youngest ? xstrdup("")
+				  : strf("%s%s%s", x->watch ? youngest->j->scenario->name : "", x->watch ? " " : "",
+					 youngest->j->plan->cells[youngest->j->plan->order[youngest->planned].cell].id);
 	struct progress p = {
 		.done = x->queue.next - x->queue.running,
 		.total = x->queue.n,
 		.running = x->queue.running,
 		.elapsed_s = (double)(now - x->begun_ns) / 1e9,
-		.eta_s = time_left_s(x, now),
-		.cell = youngest ? x->j->plan->cells[x->j->plan->order[youngest->planned].cell].id : "",
+		.eta_s = x->watch ? time_left_of_all_s(x, now) : time_left_s(x, now),
+		.cell = cell,
 		.phase = youngest ? run_phase(youngest->run) : "",
 		.rss_bytes = youngest ? run_rss_bytes(youngest->run) : MISSING,
 	};
 
+	if (x->watch)
+		x->watch->tick(&p, x->watch->arg);
 	progress_line(line, sizeof(line), &p);
 	log_status(line);
 }
@@ -312,30 +360,51 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 	return x->running ? 0 : sd_event_exit(x->room.event, 0);
 }
 
-/* The applicable runs that no earlier start has finished, and whose cell could be built. */
-static void make_queue(struct execution *x, uint64_t **ret_needs)
+/* The job's applicable runs that no earlier start has finished, and whose cell could be built. */
+static void enqueue(struct execution *x, struct job *j, uint64_t *needs, size_t *n)
 {
-	const struct plan *p = x->j->plan;
-	size_t n = 0;
+	const struct plan *p = j->plan;
+	const struct eta_room room = {
+		.budget_bytes = j->budget_bytes, .cpus = j->host.cpus, .max_jobs = x->queue.max_jobs,
+	};
+	struct eta_kind kind = { .takes_s = job_takes_s(j), .start_gap_s = j->scenario->clock == CLOCK_KIND_VIRTUAL ? 0 : START_GAP_S };
 
-	x->order = xcalloc(p->n_order, sizeof(*x->order));
-	*ret_needs = xcalloc(p->n_order, sizeof(**ret_needs));
+	j->left = 0;
+	j->takes_s = kind.takes_s;
 	for (size_t i = 0; i < p->n_order; i++) {
-		const struct cell_build *b = &x->j->cells[p->order[i].cell];
+		const struct cell_build *b = &j->cells[p->order[i].cell];
 
-		if (x->j->have[i])
+		if (j->have[i])
 			continue;
 		if (b->outcome != OUTCOME_OK) {
-			record_not_run(x->j, &p->order[i], b->outcome, b->why);
+			record_not_run(j, &p->order[i], b->outcome, b->why);
 			continue;
 		}
-		x->order[n] = i;
-		(*ret_needs)[n++] = p->cells[p->order[i].cell].needs_bytes;
+		x->order[*n] = (struct queued){ j, i };
+		needs[(*n)++] = kind.needs_bytes = p->cells[p->order[i].cell].needs_bytes;
+		j->cost_s = eta_cost_s(&kind, &room);
+		j->left++;
 	}
+	x->eta.expected_s += (double)j->left * j->cost_s;
+}
+
+/* One queue for the runs of all jobs, in the jobs' order: while the last ones of a job go on, the first ones of the next begin. */
+static void make_queue(struct execution *x, uint64_t **ret_needs)
+{
+	const struct job *first = x->jobs[0];
+	size_t most = 0, n = 0;
+
+	for (size_t i = 0; i < x->n_jobs; i++)
+		most += x->jobs[i]->plan->n_order;
+	x->order = xcalloc(most + 1, sizeof(*x->order));
+	*ret_needs = xcalloc(most + 1, sizeof(**ret_needs));
+	x->queue.max_jobs = first->options->jobs && first->options->jobs < SAMPLER_TARGETS_MAX ? first->options->jobs : SAMPLER_TARGETS_MAX;
+	for (size_t i = 0; i < x->n_jobs; i++)
+		enqueue(x, x->jobs[i], *ret_needs, &n);
 	x->queue = (struct queue){
-		.budget_bytes = x->j->budget_bytes,
-		.max_jobs = x->j->options->jobs && x->j->options->jobs < SAMPLER_TARGETS_MAX ? x->j->options->jobs : SAMPLER_TARGETS_MAX,
-		.cpus = x->j->host.cpus,
+		.budget_bytes = first->budget_bytes,
+		.max_jobs = x->queue.max_jobs,
+		.cpus = first->host.cpus,
 		.needs_bytes = *ret_needs,
 		.n = n,
 	};
@@ -360,15 +429,20 @@ static int run_loop(struct execution *x, struct err *err)
 
 	make_queue(x, &needs);
 	x->begun_ns = clock_monotonic_ns();
+	if (x->watch)
+		x->eta.expected_s += x->watch->after_s;
+	for (size_t i = 0; i < x->n_jobs && x->watch; i++)
+		if (!x->jobs[i]->left)
+			x->watch->finished(x->jobs[i], x->watch->arg);
 	r = x->queue.n ? sd_event_loop(x->room.event) : 0;
 	log_status(NULL);
 	/* Left at once: what still runs is killed, and stays unfinished on record. */
 	while (x->running) {
-		x->j->interrupted++;
+		x->running->j->interrupted++;
 		drop(x->running);
 	}
-	if (x->interrupts)
-		x->j->interrupted += (unsigned)(x->queue.n - x->queue.next);
+	for (size_t i = x->queue.next; x->interrupts && i < x->queue.n; i++)
+		x->order[i].j->interrupted++;
 	free(x->order);
 	return r < 0 ? err_set(err, -r, "the event loop failed") : 0;
 }
@@ -422,16 +496,36 @@ static void raise_nofile(struct rlimit *ret_before)
 	(void)setrlimit(RLIMIT_NOFILE, &most);
 }
 
-int job_execute(struct job *j, struct err *err)
+/* Of all jobs: how exact this kernel is, and what their campaigns say before the first run. */
+static int introduce(struct execution *x, struct err *err)
 {
-	struct execution x = { .j = j };
+	struct selftest selftest = { 0 };
+	int r = selftest_run(&selftest, err);
+	bool done = r >= 0;
+
+	if (r >= 0)
+		r = sampler_start(&x->room.sampler, x->jobs[0]->options->rate_hz, err);
+	for (size_t i = 0; i < x->n_jobs; i++) {
+		x->jobs[i]->selftest = selftest;
+		x->jobs[i]->selftest_done = done;
+		if (r >= 0) {
+			x->jobs[i]->scheduling = sampler_scheduling(x->room.sampler);
+			r = job_write_campaign(x->jobs[i], false, err);
+		}
+	}
+	return r;
+}
+
+int jobs_execute(struct job *const *jobs, size_t n, const struct execution_watch *watch, struct err *err)
+{
+	struct execution x = { .jobs = jobs, .n_jobs = n, .watch = watch };
 	sigset_t mask, before;
 	struct owner me;
 	char owner[OWNER_NAME_MAX];
 	int r = owner_self(&me, err);
 
-	if (r >= 0)
-		r = clock_check(j->scenario->clock, err);
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = clock_check(jobs[i]->scenario->clock, err);
 	if (r < 0)
 		return r;
 	owner_format(owner, &me);
@@ -445,19 +539,13 @@ int job_execute(struct job *j, struct err *err)
 	(void)sigprocmask(SIG_BLOCK, &mask, &before);
 
 	raise_nofile(&x.room.nofile);
-	x.room.groups = j->groups;
-	r = selftest_run(&j->selftest, err);
-	j->selftest_done = r >= 0;
-	if (r >= 0)
-		r = sampler_start(&x.room.sampler, j->options->rate_hz, err);
-	if (r >= 0) {
-		j->scheduling = sampler_scheduling(x.room.sampler);
-		r = job_write_campaign(j, false, err);
-	}
+	x.room.groups = jobs[0]->groups;
+	r = introduce(&x, err);
 	if (r >= 0)
 		r = make_loop(&x, err);
 	if (r >= 0) {
-		leave_not_applicable(j);
+		for (size_t i = 0; i < n; i++)
+			leave_not_applicable(jobs[i]);
 		r = run_loop(&x, err);
 	}
 	x.tick = sd_event_source_unref(x.tick);
@@ -466,4 +554,9 @@ int job_execute(struct job *j, struct err *err)
 	(void)setrlimit(RLIMIT_NOFILE, &x.room.nofile);
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	return r;
+}
+
+int job_execute(struct job *j, struct err *err)
+{
+	return jobs_execute(&j, 1, NULL, err);
 }

@@ -18,6 +18,7 @@
 #include "run/supervisor.h"
 
 struct err;
+struct progress;
 struct memcg_root;
 
 /* What a run on the virtual clock takes: mostly its start, its load and its end, hardly the time that it sleeps through. For
@@ -72,6 +73,22 @@ struct job {
 	int cgroup_version;        /* 0: without cgroups */
 	int lock_fd;               /* holds the campaign's folder against another memtide; -1 */
 	unsigned harness_errors, not_run, interrupted; /* of this start and, where resumed, of those before: for the exit code */
+	bool one_of_many;    /* a part of a corpus: who runs that says how it goes, and owns `groups` */
+	size_t left;         /* runs in the queue and running */
+	double takes_s;      /* that a run was expected to take */
+	double cost_s;       /* its share of the whole queue's time (run/eta.h) */
+	double wall_s;       /* of the runs of this start that ended well, in sum */
+	size_t timed;        /* how many those are */
+};
+
+/* Of several jobs in one queue. */
+struct execution_watch {
+	/* All runs of a job have ended; not called once interrupted. */
+	void (*finished)(struct job *j, void *arg);
+	/* Several times a second, before the progress line is shown; may change it. */
+	void (*tick)(struct progress *p, void *arg);
+	void *arg;
+	double after_s; /* what the caller still has to do after the last run: a part of the time left */
 };
 
 /* run_plan.c: scenario, options, catalogue -> plan. */
@@ -91,6 +108,9 @@ int job_open_groups(struct job *j, struct err *err);
 void job_prepare(struct job *j);
 /* run_execute.c: all runs of the plan that have not been done. */
 int job_execute(struct job *j, struct err *err);
+/* The same of several jobs, at least one: their runs in one queue, job after job, so that no CPU waits for the last run of one
+ * of them. All have the first one's groups, number of jobs and sampling rate. */
+int jobs_execute(struct job *const *jobs, size_t n, const struct execution_watch *watch, struct err *err);
 /* run_json.c */
 int job_write_campaign(const struct job *j, bool finished, struct err *err);
 /* New reference: run.json of a run; result NULL: it never started (outcome and why are the cell's). Evaluates metrics and
@@ -102,6 +122,19 @@ void job_count(struct job *j, enum outcome o);
 void iso_time_now(char buf[32]);
 /* Real time that a run takes, as far as can be told before one has been made. 0: it ends by itself, nobody knows when. */
 double job_guess_run_s(const struct job *j);
+/* The same, and a guess where nobody knows. */
+double job_takes_s(const struct job *j);
+/* run.c: a folder of its own in parent, "<time>-<name>", never one that is there already: two memtides may start within one
+ * second. Caller frees. */
+int make_result_folder(const char *parent, const char *name, char **ret, struct err *err);
+int job_save_scenario(const struct job *j, struct err *err);
+/* The campaign's figures; a failure is a warning. */
+void job_draw(const struct job *j);
+/* Of its runs, and what its expectations make of it. */
+int job_exit_code(const struct job *j, int shown);
+/* The worst of several scenarios' codes: the harness's own failure, then usage, an expectation, then what is inconclusive. */
+int worse_code(int a, int b);
+uint64_t seed_draw(void);
 /* run_target.c: arguments and environment of a cell's target, as the scenario writes them; appended. */
 void job_target_args(const struct job *j, size_t cell, struct strv *ret_argv);
 void job_target_env(const struct job *j, size_t cell, struct strv *ret_env);

@@ -151,6 +151,16 @@ double job_guess_run_s(const struct job *j)
 	return j->scenario->clock == CLOCK_KIND_VIRTUAL && virtual_s < for_s ? virtual_s : for_s;
 }
 
+double job_takes_s(const struct job *j)
+{
+	double run_s = job_guess_run_s(j);
+
+	/* One that ends by itself: on the real clock at its timeout at the latest, on the virtual one that says little. */
+	if (run_s > 0)
+		return run_s;
+	return j->scenario->clock == CLOCK_KIND_VIRTUAL ? VIRTUAL_RUN_S : (double)j->scenario->timeout_ns / 1e9;
+}
+
 static void print_clock(const struct scenario *s)
 {
 	printf("Clock: %s%s%s\n", clock_kind_name(s->clock),
@@ -163,11 +173,9 @@ static void print_time(const struct job *j, const struct queue *q, unsigned fetc
 {
 	const struct scenario *s = j->scenario;
 	bool virtual_ = s->clock == CLOCK_KIND_VIRTUAL;
-	double target_s = (double)(s->for_ns ? s->for_ns : s->timeout_ns) / 1e9, run_s = job_guess_run_s(j);
+	double target_s = (double)(s->for_ns ? s->for_ns : s->timeout_ns) / 1e9, run_s = job_takes_s(j);
 	char own[32], each[32], all[32];
 
-	/* One that ends by itself: on the real clock at its timeout at the latest, on the virtual one that says little. */
-	run_s = run_s > 0 ? run_s : virtual_ ? VIRTUAL_RUN_S : target_s;
 	format_duration(all, sizeof(all), queue_estimate_s(q, run_s, START_GAP_S) + fetches * FETCH_S);
 	format_duration(own, sizeof(own), target_s);
 	format_duration(each, sizeof(each), run_s);
@@ -221,7 +229,8 @@ void job_done(struct job *j)
 	free(j->toolchains);
 	free(j->cells);
 	free(j->have);
-	memcg_root_free(j->groups);
+	if (!j->one_of_many)
+		memcg_root_free(j->groups);
 	if (j->lock_fd >= 0)
 		(void)close(j->lock_fd);
 	free(j->dir);

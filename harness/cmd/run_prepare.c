@@ -119,9 +119,12 @@ static void prepare_releases(struct job *j)
 	for (size_t i = 0; i < j->plan->go.n; i++) {
 		cleanup_free char *line =
 			strf("Building %s: release %zu of %zu, go%s", j->scenario->program.name, i + 1, j->plan->go.n, j->plan->go.v[i].text);
-		log_status(line);
+		if (!j->one_of_many)
+			log_status(line);
 		prepare_release(j, i);
 	}
+	if (j->one_of_many)
+		return;
 	log_status(NULL);
 	log_note("Built %s with %zu Go release%s in %s.", j->scenario->program.name, j->plan->go.n, j->plan->go.n == 1 ? "" : "s",
 		 format_duration(time, sizeof(time), (double)(clock_monotonic_ns() - from) / 1e9));

@@ -197,7 +197,8 @@ static int sort_out(struct job *j, struct err *err)
 		if (!j->have[i] && (r = folder_remove(again, err)) < 0)
 			return r;
 	}
-	log_note("Going on with %s: %zu of %zu runs left.", j->dir, left, j->plan->n_order);
+	if (!j->one_of_many)
+		log_note("Going on with %s: %zu of %zu runs left.", j->dir, left, j->plan->n_order);
 	return 0;
 }
 
