@@ -27,20 +27,19 @@ static const struct script {
 
 #define N_SCRIPTS (sizeof(scripts) / sizeof(*scripts))
 
-static int hint_plot_later(const char *dir, struct err *err)
+static int hint_plot_later(const char *later, struct err *err)
 {
-	return err_hint(err, "the results are whole; draw them later: memtide plot %s", dir);
+	return err_hint(err, "the results are whole; draw them later: %s", later);
 }
 
-static int no_gnuplot(const char *dir, struct err *err)
+static int no_gnuplot(const char *later, struct err *err)
 {
 	(void)err_set(err, 0, "gnuplot is not installed, so no figures were drawn");
-	return err_hint(err, "the results are whole; draw them later: apt-get install gnuplot-nox, then memtide plot %s", dir);
+	return err_hint(err, "the results are whole; draw them later: apt-get install gnuplot-nox, then %s", later);
 }
 
 /* -d: a user's own ~/.gnuplot must not change the figures. */
-static int run_script(const char *home, const char *name, const char *plots, const char *out, const char *campaign_dir,
-		      struct err *err)
+int figure_script_run(const char *home, const char *name, const char *plots, const char *out, const char *later, struct err *err)
 {
 	cleanup_free char *path = strf("%s/plots/%s.gp", home, name);
 	const char *argv[] = { "gnuplot", "-d", "-c", path, plots, out, NULL };
@@ -53,24 +52,24 @@ static int run_script(const char *home, const char *name, const char *plots, con
 	}
 	if (subprocess_run(&s, &result, err) < 0) {
 		(void)err_wrap(err, "drawing with %s", path);
-		return hint_plot_later(campaign_dir, err);
+		return hint_plot_later(later, err);
 	}
 	if (result.exit_code == 127)
-		return no_gnuplot(campaign_dir, err);
+		return no_gnuplot(later, err);
 	if (result.exit_code) {
 		(void)err_set(err, 0, "gnuplot failed on %s (exit code %d):\n%s", path, result.exit_code,
 			      result.log ? result.log : "");
-		return hint_plot_later(campaign_dir, err);
+		return hint_plot_later(later, err);
 	}
 	return 0;
 }
 
 /* Every file is drawn before the first takes its place: old figures and new ones are never mixed by a failure. */
-static int draw_all(const char *home, const char *plots, const char *out, const char *campaign_dir, struct strv *ret_files,
+static int draw_all(const char *home, const char *plots, const char *out, const char *later, struct strv *ret_files,
 		    struct err *err)
 {
 	for (size_t i = 0; i < N_SCRIPTS; i++) {
-		int r = run_script(home, scripts[i].name, plots, out, campaign_dir, err);
+		int r = figure_script_run(home, scripts[i].name, plots, out, later, err);
 		if (r < 0)
 			return r;
 	}
@@ -80,7 +79,7 @@ static int draw_all(const char *home, const char *plots, const char *out, const 
 
 			if (rename(from, to) < 0) {
 				(void)err_set(err, errno, "gnuplot ran, but %s could not be put into %s", *name, plots);
-				return hint_plot_later(campaign_dir, err);
+				return hint_plot_later(later, err);
 			}
 			strv_push(ret_files, to);
 		}
@@ -106,13 +105,14 @@ static int write_data(const struct figure_model *m, const char *plots, struct er
 int figures_draw(const struct campaign *c, const char *home, struct strv *ret_files, struct err *err)
 {
 	cleanup_free char *plots = strf("%s/plots", c->dir), *out = strf("%s/.drawing.%d", plots, (int)getpid());
+	cleanup_free char *later = strf("memtide plot %s", c->dir);
 	cleanup_figure_model struct figure_model m;
 	int r = figure_model_make(&m, c, err);
 
 	r = r < 0 ? r : folder_make(plots, err);
 	r = r < 0 ? r : write_data(&m, plots, err);
 	r = r < 0 ? r : folder_make(out, err);
-	r = r < 0 ? r : draw_all(home, plots, out, c->dir, ret_files, err);
+	r = r < 0 ? r : draw_all(home, plots, out, later, ret_files, err);
 	(void)folder_remove(out, NULL);
 	return r;
 }

@@ -111,6 +111,8 @@ char *figure_heat_sub(const struct figure_cell *c);
 /* "limit 1 GB", "" for 0; caller frees. */
 char *figure_limit_name(uint64_t limit_bytes);
 
+/* figure.c: HOME/plots/NAME.gp with the folders as its arguments; later: the command that draws it later. */
+int figure_script_run(const char *home, const char *name, const char *plots, const char *out, const char *later, struct err *err);
 /* figure_data.c: writes <dir>/figure.gp and <dir>/curve-*.tsv; the folder exists. */
 int figure_data_write(const struct figure_model *m, const char *dir, struct err *err);
 
