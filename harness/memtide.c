@@ -29,7 +29,7 @@ static const struct command {
 	{ "show", cmd_show, "the table of a campaign" },
 	{ "plot", cmd_plot, "draw a campaign's figures again" },
 	{ "export", cmd_export, "a campaign as CSV or JSON" },
-	{ "corpus", cmd_corpus, "all scenarios at once: run, show" },
+	{ "corpus", cmd_corpus, "all scenarios at once: run, show, mutate" },
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * corpus.c - `memtide corpus run`, `memtide corpus show`.
+ * corpus.c - `memtide corpus run`, `memtide corpus show`, `memtide corpus mutate`.
  */
 #include <argp.h>
 #include <string.h>
@@ -17,6 +17,7 @@ static const struct action {
 } actions[] = {
 	{ "run", (char[]){ "corpus run" }, corpus_run },
 	{ "show", (char[]){ "corpus show" }, corpus_show },
+	{ "mutate", (char[]){ "corpus mutate" }, corpus_mutate },
 };
 
 #define N_ACTIONS (sizeof(actions) / sizeof(*actions))
@@ -27,15 +28,16 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	if (key != ARGP_KEY_ARG && key != ARGP_KEY_END)
 		return ARGP_ERR_UNKNOWN;
 	if (key == ARGP_KEY_END && state->arg_num == 0)
-		argp_error(state, "say what to do: run or show");
+		argp_error(state, "say what to do: run, show or mutate");
 	return 0;
 }
 
 static const struct argp argp = {
 	NULL,
 	parse_option,
-	"run [SCENARIO...]\nshow [DIR]",
-	"All scenarios at once: runs them on every release, and shows what became of the memory in one table and one picture.\v`memtide corpus run --help` tells an action's options.",
+	"run [SCENARIO...]\nshow [DIR]\nmutate [DIR]",
+	"All scenarios at once: runs them on every release, shows what became of the memory in one table and one picture, and checks "
+	"that their expectations notice what they are there for.\v`memtide corpus run --help` tells an action's options.",
 	NULL,
 	NULL,
 	NULL,
@@ -60,7 +62,7 @@ int cmd_corpus(int argc, char **argv)
 
 	const char *near = nearest_word(word, names, N_ACTIONS);
 
-	(void)err_usage(&err, near ? "there is no `memtide corpus %s`: did you mean '%s'?" : "there is no `memtide corpus %s`: it is run or show",
+	(void)err_usage(&err, near ? "there is no `memtide corpus %s`: did you mean '%s'?" : "there is no `memtide corpus %s`: it is run, show or mutate",
 			word, near);
 	return cmd_failed(&err);
 }

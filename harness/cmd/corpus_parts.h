@@ -10,8 +10,9 @@ struct strv;
 /* argc/argv from the action's name on. */
 int corpus_run(int argc, char **argv);
 int corpus_show(int argc, char **argv);
+int corpus_mutate(int argc, char **argv);
 
-/* [DIR] and --results of show; --no-plot. */
+/* [DIR] and --results of show and mutate; --no-plot of show. */
 struct corpus_options {
 	const char *dir;     /* borrowed; NULL: the newest */
 	const char *results; /* borrowed */

@@ -16,6 +16,7 @@ struct conversion {
 	const char *home;
 	struct scenario *s;
 	struct err *err;
+	bool is_copy; /* a campaign's: its file is not called as it is */
 };
 
 /* scenario_run.c: run, load and ready; after the program. */

@@ -72,7 +72,7 @@ static int convert_name(struct conversion *c)
 		(void)err_usage(c->err, "'%s' is no name: use small letters, digits and -", name);
 		return places_wrap(c->places, c->err, "name");
 	}
-	if (strcmp(name, stem)) {
+	if (!c->is_copy && strcmp(name, stem)) {
 		(void)err_usage(c->err, "the name '%s' is not the file's: write '%s', or call the file %s.yaml", name, stem,
 				name);
 		return places_wrap(c->places, c->err, "name");
@@ -481,7 +481,7 @@ static int convert_expectations(struct conversion *c)
 
 /* --- the whole --- */
 
-int scenario_load(const char *path, const char *home, struct scenario **ret, struct err *err)
+static int load(const char *path, const char *home, bool is_copy, struct scenario **ret, struct err *err)
 {
 	static int (*const steps[])(struct conversion *) = {
 		convert_name, convert_program, convert_sizes, convert_run, convert_axes, convert_timeline, convert_expectations,
@@ -503,7 +503,7 @@ int scenario_load(const char *path, const char *home, struct scenario **ret, str
 	if (r < 0)
 		return r;
 
-	struct conversion c = { raw, &places, home, s, err };
+	struct conversion c = { raw, &places, home, s, err, is_copy };
 
 	for (size_t i = 0; r >= 0 && i < sizeof(steps) / sizeof(*steps); i++)
 		r = steps[i](&c);
@@ -512,6 +512,16 @@ int scenario_load(const char *path, const char *home, struct scenario **ret, str
 	if (r >= 0)
 		*ret = TAKE(s);
 	return r;
+}
+
+int scenario_load(const char *path, const char *home, struct scenario **ret, struct err *err)
+{
+	return load(path, home, false, ret, err);
+}
+
+int scenario_load_copy(const char *path, const char *home, struct scenario **ret, struct err *err)
+{
+	return load(path, home, true, ret, err);
 }
 
 int scenario_list(const char *home, struct strv *ret_paths, struct err *err)

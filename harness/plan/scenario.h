@@ -139,6 +139,8 @@ struct scenario {
 
 /* home: base/file.h's home_folder(), where bundled programs are. */
 int scenario_load(const char *path, const char *home, struct scenario **ret, struct err *err);
+/* The copy that a campaign keeps, whatever its file's name. What it says of other files (program: {dir: ...}) is as seen from there. */
+int scenario_load_copy(const char *path, const char *home, struct scenario **ret, struct err *err);
 /* A name in HOME/scenarios, or a path (with a slash, or ending in .yaml). An unknown name: the nearest one is suggested. */
 int scenario_find(const char *name_or_path, const char *home, struct scenario **ret, struct err *err);
 /* Paths of all bundled scenarios, sorted. */
