@@ -136,6 +136,21 @@ reproduce: ## the first figure: 17 Go releases idle for 11 minutes, in one; from
 	$O/memtide go fetch 1.11..latest
 	$O/memtide run allocate
 
+# CORPUS="--go 1.15,latest" for less; scenario names for some.
+corpus: ## all scenarios on all Go releases, once each: a table and a picture (20 minutes on 2 CPUs)
+	@$(MAKE) --no-print-directory deps
+	+@$(AGAIN) all
+	$O/memtide go fetch 1.11..latest
+	$O/memtide corpus run --repeat 1 $(CORPUS)
+
+corpus-mutations: ## whether the newest corpus' expectations notice exchanged variants and releases
+	+@$(AGAIN) all
+	$O/memtide corpus mutate
+
+gallery: ## plots/gallery: a figure a scenario and a page, from the newest corpus
+	+@$(AGAIN) all
+	$(PYTHON) harness/drivers/gallery.py --memtide=$O/memtide
+
 # --- tests --------------------------------------------------------------------------------------------------------------------------
 # The python3 that has pytest: Debian's own where another one comes first in PATH.
 PYTHON = $(shell for p in python3 /usr/bin/python3; do $$p -m pytest --version >/dev/null 2>&1 && echo $$p && break; done)
@@ -188,4 +203,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 FORCE:
-.PHONY: all deps reproduce check check-built hdr-check house-check bench bench-built validate-clock clean help FORCE
+.PHONY: all deps reproduce corpus corpus-mutations gallery check check-built hdr-check house-check bench bench-built validate-clock clean help FORCE

@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Draws the gallery: one figure a scenario and a page that explains them, from the newest corpus.
+
+    harness/drivers/gallery.py --memtide=build/memtide [--corpus=DIR] [--out=plots/gallery]
+
+The figure is the one of the campaign's own that tells most: the overlay where a handful of curves stands for all releases, else the
+grid, a panel a release. Titles, sources and explanations are the scenarios'.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+STORIES = ["idle memory", "leaks", "native memory", "under pressure", "settings", "history", None]
+OVERLAY_GROUPS = 5  # as many curves as one picture bears
+GRID_PANELS = 4  # as few panels show everything as large as an overlay does
+
+
+def newest_corpus(results):
+    found = [p.parent for p in results.glob("*/corpus.json")]
+    if not found:
+        sys.exit(f"gallery: there is no corpus in {results}: make one with `make corpus`")
+    return max(found, key=lambda p: (json.loads((p / "corpus.json").read_text())["started"], p.name))
+
+
+def campaigns_of(corpus):
+    info = json.loads((corpus / "corpus.json").read_text())
+    found = [corpus / c["name"] for c in info["campaigns"] if (corpus / c["name"] / "campaign.json").exists()]
+    return [(path, json.loads((path / "campaign.json").read_text())) for path in found]
+
+
+def count(variables, name):
+    match = re.search(rf"^{name} = (\d+)$", variables, re.M)
+    return int(match[1]) if match else 0
+
+
+def best_figure(variables):
+    panels, groups = count(variables, "n_panels"), count(variables, "n_groups")
+    return "overlay" if panels > GRID_PANELS and 2 <= groups <= OVERLAY_GROUPS else "grid"
+
+
+def draw(memtide, campaign, to):
+    """Copies the campaign's best figure; False: it has none, and none could be drawn."""
+    variables = campaign / "plots/data/figure.gp"
+    if not variables.exists():
+        subprocess.run([memtide, "plot", campaign], stdout=subprocess.DEVNULL)
+    if not variables.exists():
+        return False
+    shutil.copyfile(campaign / f"plots/{best_figure(variables.read_text())}.png", to)
+    return True
+
+
+def linked(source):
+    """golang/go#123 as a link to the issue."""
+    return re.sub(r"\b([\w.-]+/[\w.-]+)#(\d+)", r"[\1#\2](https://github.com/\1/issues/\2)", source)
+
+
+def entry(info, scenario, has_figure):
+    name = info["scenario"]
+    lines = [f"### {name}", "", f"**{info['title']}**", ""]
+    if has_figure:
+        lines += [f"![{info['title']}]({name}.png)", ""]
+    if info.get("explain"):
+        lines += [" ".join(info["explain"].split()), ""]
+    repeat = f"Again: `build/memtide run {name}`."
+    lines += [f"Source: {linked(scenario['source'])}. {repeat}" if scenario.get("source") else repeat, ""]
+    return lines
+
+
+def page(corpus, entries, has_picture):
+    info = json.loads((corpus / "corpus.json").read_text())
+    first = entries[0][1]
+    host = first.get("host", {})
+    lines = [
+        "<!-- SPDX-License-Identifier: Apache-2.0 -->",
+        "<!-- Made by `make gallery`: what is changed here by hand is lost. -->",
+        "# Gallery",
+        "",
+        f"Every bundled scenario, one figure each. Recorded {info['started'][:10]} with memtide {first['memtide']['version']} on Linux "
+        f"{host.get('kernel', '?')}, {host.get('cpus', '?')} CPUs; `make corpus` records all of it again, `make gallery` draws it.",
+        "",
+    ]
+    if has_picture:
+        lines += ["![What became of the memory, scenario by release](corpus.png)", ""]
+    for story in STORIES:
+        told = [e for e in entries if e[1].get("story") == story]
+        if told:
+            lines += [f"## {(story or 'others').capitalize()}", ""]
+        for scenario, campaign, has_figure in told:
+            lines += entry(campaign, scenario, has_figure)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--memtide", type=pathlib.Path, default=pathlib.Path("build/memtide"))
+    parser.add_argument("--corpus", type=pathlib.Path, help="its folder (default: the newest in results)")
+    parser.add_argument("--results", type=pathlib.Path, default=pathlib.Path("results"))
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("plots/gallery"))
+    options = parser.parse_args()
+
+    corpus = options.corpus or newest_corpus(options.results)
+    listed = subprocess.run([options.memtide.resolve(), "list", "--json"], capture_output=True, text=True)
+    scenarios = {s["name"]: s for s in json.loads(listed.stdout or "[]")}
+    options.out.mkdir(parents=True, exist_ok=True)
+    entries = []
+    for path, info in campaigns_of(corpus):
+        drawn = draw(options.memtide.resolve(), path, options.out / f"{info['scenario']}.png")
+        print(f"{info['scenario']}{'' if drawn else ': no figure'}")
+        entries.append((scenarios.get(info["scenario"], {}), info, drawn))
+    if not entries:
+        sys.exit(f"gallery: {corpus} has no campaigns")
+    picture = corpus / "plots/corpus.png"
+    if not picture.exists():
+        subprocess.run([options.memtide.resolve(), "corpus", "show", corpus], stdout=subprocess.DEVNULL)
+    if picture.exists():
+        shutil.copyfile(picture, options.out / "corpus.png")
+    (options.out / "README.md").write_text(page(corpus, entries, picture.exists()))
+    print(options.out / "README.md")
+
+
+if __name__ == "__main__":
+    main()
