@@ -226,13 +226,23 @@ static void exchange(const struct campaign *c, const struct scenario *s, const s
 	free(exchanged.v);
 }
 
+/* What is expected of it holds for each end of a race, so that nobody can ask of it to notice an exchange. */
+static bool is_a_race(const struct scenario *s, const struct cell *c)
+{
+	for (size_t i = 0; i < s->n_expect; i++)
+		if (s->expect[i].race && cell_matches(c, s->expect[i].match, s->expect[i].n_match))
+			return true;
+	return false;
+}
+
 /* Whether the scenario tells them apart, by a variant or a release. */
 static bool are_a_pair(const struct scenario *s, const struct strv *own, const struct measured *all, size_t n, const struct measured *a,
 		       const struct measured *b, enum mutation_kind *ret)
 {
 	const char *axis = only_difference(a->cell, b->cell);
 
-	if (!axis || a->at == SIZE_MAX || b->at == SIZE_MAX || are_described_alike(s, a->cell, b->cell))
+	if (!axis || a->at == SIZE_MAX || b->at == SIZE_MAX || is_a_race(s, a->cell) || is_a_race(s, b->cell) ||
+	    are_described_alike(s, a->cell, b->cell))
 		return false;
 	*ret = strcmp(axis, "go") ? MUTATION_VARIANT : MUTATION_RELEASE;
 	return !strcmp(axis, "variant") || (!strcmp(axis, "go") && are_neighbours(all, n, own, a->cell, b->cell));

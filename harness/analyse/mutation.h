@@ -3,8 +3,9 @@
  * mutation.h - whether expectations notice what they are there for: one cell's expectations held against another one's runs.
  *
  * Two cells are exchanged that differ in their variant alone (leaky, fixed), or that are neighbouring releases with all else the
- * same, where different conditions are expected of them: what the scenario says differs there. Of each of the
- * two cells at least one expectation must fail then (over its repeats, as its share says); one with `versus` is both cells' own. From a campaign's records alone: nothing is run. Main thread only.
+ * same, where different conditions are expected of them: what the scenario says differs there, unless one is a race by nature. Of
+ * each of the two cells at least one expectation must fail then (over its repeats, as its share says); one with `versus` is both
+ * cells' own. From a campaign's records alone: nothing is run. Main thread only.
  */
 #pragma once
 #include <stdbool.h>

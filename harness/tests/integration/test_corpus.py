@@ -104,18 +104,19 @@ def test_all_bundled_scenarios_when_none_is_named(corpus, memtide, toolchains, n
     home = tmp_path / "home"
     (home / "scenarios").mkdir(parents=True)
     (home / "goprogs").symlink_to(ROOT / "goprogs")
+    # Longer than in earnest: on a busy machine the release may still go on at 11 s.
     text = (ROOT / "scenarios/free-os-memory.yaml").read_text()
     (home / "scenarios/free-os-memory.yaml").write_text(text)
     (home / "scenarios/later.yaml").write_text(
         text.split("expect:")[0].replace("name: free-os-memory", "name: later").replace("1.11..latest", "latest")
     )
-    done = corpus("run", "--go", "1.12,1.16", "--repeat", "1", "--no-plot", env={"MEMTIDE_HOME": str(home)})
+    done = corpus("run", "--go", "1.11,1.12", "--repeat", "1", "--no-plot", env={"MEMTIDE_HOME": str(home)})
     assert done.code == 0, done.out + done.err
     [path] = corpora(memtide)
     assert [c["name"] for c in info_of(path)["campaigns"]] == ["free-os-memory"]
-    assert "later is left out: it has none of Go 1.12,1.16" in done.err
-    assert row(done.out, "default") == ["f", "r"]
-    assert row(done.out, "madvdontneed=1") == ["r", "-"]
+    assert "later is left out: it has none of Go 1.11,1.12" in done.err
+    assert row(done.out, "default") == ["r", "f"]
+    assert row(done.out, "madvdontneed=1") == ["-", "r"]
     mutated = corpus("mutate", path, env={"MEMTIDE_HOME": str(home)})
     assert mutated.code == 0, mutated.out
     assert re.search(r"^free-os-memory +- +2 of 2 +100 %$", mutated.out, re.M)
