@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Gc-percent is what people try first where memory does not go back: debug.SetGCPercent(10), and debug.FreeOSMemory(). It
+// takes 128 MB and then either still refers to them (-variant leak-none, leak-gcpercent, leak-free) or does not (idle-none,
+// idle-gcpercent, idle-free). A few small requests follow, then nothing. What the heap is then it tells before the runtime's
+// own forced garbage collection, two minutes after the last one.
+package main
+
+import (
+	"flag"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"memtide.dev/goprogs/mark"
+)
+
+const (
+	steps, block = 20, 6554 << 10 // 128 MB
+	last, small  = 30, 1 << 20    // the last requests, one a second
+	pageSize     = 4096
+)
+
+var (
+	sink    [][]byte // what is alive, explicitly
+	request []byte
+	freed   int64 // how often FreeOSMemory was called
+)
+
+func main() {
+	variant := flag.String("variant", "leak-none", "leak- or idle-, then none, gcpercent or free")
+	flag.Parse()
+	words := strings.SplitN(*variant+"-", "-", 3)
+	what, remedy := words[0], words[1]
+	if (what != "leak" && what != "idle") || (remedy != "none" && remedy != "gcpercent" && remedy != "free") {
+		os.Exit(2)
+	}
+	if remedy == "gcpercent" {
+		debug.SetGCPercent(10)
+	}
+	time.Sleep(5 * time.Second)
+
+	mark.At("load")
+	for i := 0; i < steps; i++ {
+		sink = append(sink, allocate(block))
+		time.Sleep(time.Second)
+	}
+	mark.At("loaded")
+	runtime.GC() // everything is alive: the next collection is due at 256 MB, or at 141 MB
+	time.Sleep(time.Second)
+
+	if what == "idle" {
+		sink = nil
+	}
+	mark.At("dropped")
+	if remedy == "free" {
+		debug.FreeOSMemory()
+		mark.At("freed")
+		freed++
+	}
+	for i := 0; i < last; i++ {
+		request = allocate(small)
+		time.Sleep(time.Second)
+	}
+	mark.At("idle")
+	time.Sleep(50 * time.Second)
+	mark.Value("operations", freed)
+	mark.Runtime()
+	for {
+		time.Sleep(24 * time.Hour)
+	}
+}
+
+// allocate returns n bytes, every page of them touched.
+//
+//go:noinline
+func allocate(n int) []byte {
+	b := make([]byte, n)
+	for i := 0; i < len(b); i += pageSize {
+		b[i] = 1
+	}
+	return b
+}
