@@ -28,7 +28,8 @@ func main() {
 	sizes := flag.String("sizes", "100MB,200MB,500MB", "what to allocate, one after the other")
 	hold := flag.Duration("hold", time.Second, "how long everything stays alive")
 	free := flag.Bool("free", false, "call debug.FreeOSMemory() after the drop")
-	variant := flag.String("variant", "held", "held: alive until the drop; classic: local variables, as people write it")
+	variant := flag.String("variant", "held", "held: alive until the drop; classic: local variables, as people write it; live: never dropped")
+	tell := flag.Duration("tell", 0, "how long after the drop to tell what the runtime accounts for; 0: never")
 	flag.Parse()
 
 	bytes, err := parseSizes(*sizes)
@@ -48,17 +49,27 @@ func main() {
 		mark.At("loaded")
 		time.Sleep(*hold)
 		sink = nil
+		mark.At("dropped")
 	case "classic":
 		classic(bytes)
 		mark.At("loaded")
+		mark.At("dropped")
+	case "live":
+		for _, n := range bytes {
+			sink = append(sink, allocate(n))
+		}
+		mark.At("loaded")
 	default:
-		fmt.Fprintf(os.Stderr, "allocate: -variant %q: there are held and classic\n", *variant)
+		fmt.Fprintf(os.Stderr, "allocate: -variant %q: there are held, classic and live\n", *variant)
 		os.Exit(2)
 	}
-	mark.At("dropped")
 	if *free {
 		debug.FreeOSMemory()
 		mark.At("freed")
+	}
+	if *tell > 0 {
+		time.Sleep(*tell)
+		mark.Runtime()
 	}
 
 	// Idle, until ended from outside. No ticker: a timer that fires keeps the runtime's monitor from its deep sleep, and
