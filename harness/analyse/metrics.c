@@ -253,6 +253,7 @@ static void add_probes(struct work *w)
 	add_settled_probe(w, METRIC_THP_SETTLED, CURVE_THP, "no slow probe");
 	add_settled_probe(w, METRIC_WORKING_SET_SETTLED, CURVE_WORKING_SET,
 			  "the working set was never read: no cgroup, or no probe");
+	add_settled_probe(w, METRIC_USAGE_SETTLED, CURVE_USAGE, "no cgroup");
 	add_settled_probe(w, METRIC_THREADS_SETTLED, CURVE_THREADS, "no probe");
 	add_threads_peak(w);
 }

@@ -15,6 +15,7 @@ static const char *const names[METRIC_COUNT_] = {
 	[METRIC_LAZYFREE_SETTLED] = "lazyfree_settled_bytes",
 	[METRIC_THP_SETTLED] = "thp_settled_bytes",
 	[METRIC_WORKING_SET_SETTLED] = "working_set_settled_bytes",
+	[METRIC_USAGE_SETTLED] = "usage_settled_bytes",
 	[METRIC_MEMCG_PEAK] = "memcg_peak_bytes",
 	[METRIC_OOM_KILLS] = "oom_kills",
 	[METRIC_MINOR_FAULTS] = "minor_faults",
@@ -46,6 +47,7 @@ enum unit metric_unit(enum metric m)
 	case METRIC_LAZYFREE_SETTLED:
 	case METRIC_THP_SETTLED:
 	case METRIC_WORKING_SET_SETTLED:
+	case METRIC_USAGE_SETTLED:
 	case METRIC_MEMCG_PEAK:
 	case METRIC_HEAP_INUSE_SETTLED:
 	case METRIC_HEAP_RELEASED_SETTLED:

@@ -113,14 +113,15 @@ int run_on_alarm(sd_event_source *source, int fd, uint32_t events, void *arg)
 	if (r->state != RUNNING)
 		return 0;
 	now = clock_now(&r->clock);
-	if (now >= r->end_at_ns) {
-		run_stop(r, r->planned_end ? STOP_PLANNED : STOP_TIMEOUT);
-		return 0;
-	}
+	/* Before the end: on a busy machine the alarm may come so late that an act and the end are both due. */
 	begin_due_acts(r, now);
 	/* A virtual clock stands until the alarm is set anew: what is done to the target is done before its time goes on. */
 	if (r->clock.kind == CLOCK_KIND_VIRTUAL && acts_under_way(&r->acts))
 		return 0;
+	if (now >= r->end_at_ns) {
+		run_stop(r, r->planned_end ? STOP_PLANNED : STOP_TIMEOUT);
+		return 0;
+	}
 	if (r->clock.kind == CLOCK_KIND_VIRTUAL)
 		run_slow_probe_if_due(r, now);
 	run_set_alarm(r, now);
