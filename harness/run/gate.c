@@ -35,7 +35,7 @@
 #include "run/x86_calls.h"
 
 #define EXEC_MAX_NS (20 * NS_PER_MS) /* an exec that has not happened by then has failed, and its process gone on */
-#define EXEC_GIVEN_UP_NS (5 * NS_PER_S)
+#define LET_GO_NS (5 * NS_PER_S)
 
 /* ---- the filter ------------------------------------------------------------------------------------------------------------------- */
 
@@ -296,7 +296,8 @@ static bool on_stop(struct gate *g, struct execing *x, int status, const struct 
 	return false;
 }
 
-/* Returns false when x is to be forgotten. */
+/* Returns false when x is to be forgotten: never while it is traced, or it would stop at its exec and stay there. On a busy machine
+ * an exec may take long; as long as it does the time is real. */
 static bool follow(struct gate *g, struct execing *x, const struct gate_events *e)
 {
 	int status = 0, r = tracee_take_stop(x->tid, x->tid == g->child, &status);
@@ -311,7 +312,7 @@ static bool follow(struct gate *g, struct execing *x, const struct gate_events *
 		x->stage = EXEC_LEAVING;
 		(void)ptrace(PTRACE_INTERRUPT, x->tid, 0, 0);
 	}
-	return clock_monotonic_ns() - x->since_ns < EXEC_GIVEN_UP_NS;
+	return true;
 }
 
 static void expect_exec(struct gate *g, pid_t tid, const struct gate_events *e)
@@ -465,10 +466,27 @@ int gate_open(struct gate **ret, int child_pidfd, int child_listener, pid_t chil
 	return 0;
 }
 
+/* Only one that stops can be let go; one that does not is killed. */
+static void let_go(const struct gate *g, struct execing *x)
+{
+	int status = 0, r;
+
+	(void)ptrace(PTRACE_INTERRUPT, x->tid, 0, 0);
+	r = tracee_wait_for_stop(x->tid, x->tid == g->child, LET_GO_NS, &status);
+	if (r == -ECHILD && x->tid != x->pid) {
+		x->tid = x->pid;
+		r = tracee_wait_for_stop(x->tid, x->tid == g->child, LET_GO_NS, &status);
+	}
+	if (r == 0)
+		(void)ptrace(PTRACE_DETACH, x->tid, 0, status >> 8 ? 0 : status & 0xff);
+	else if (r == -ETIMEDOUT)
+		(void)kill(x->pid, SIGKILL);
+}
+
 void gate_give_up(struct gate *g)
 {
 	while (g->execing) {
-		(void)ptrace(PTRACE_DETACH, g->execing->tid, 0, 0);
+		let_go(g, g->execing);
 		forget(g, g->execing);
 	}
 }
@@ -477,7 +495,8 @@ struct gate *gate_free(struct gate *g)
 {
 	if (!g)
 		return NULL;
-	gate_give_up(g);
+	while (g->execing)
+		forget(g, g->execing); /* whoever is traced still is killed with the run */
 	(void)close(g->listener);
 	free(g->inside);
 	free(g->page_path);

@@ -32,7 +32,7 @@
 #define THOROUGH_NS (2 * NS_PER_MS)
 #define THOROUGH_SHARE 20
 #define IDLE_NS (1 * NS_PER_MS)     /* nothing is due, or time may not jump */
-#define ADMIT_MAX_NS (5 * NS_PER_S)
+#define ADMIT_MAX_NS (30 * NS_PER_S)
 
 struct virtual_clock {
 	struct clock *clock; /* borrowed */
@@ -383,7 +383,7 @@ int virtual_clock_admit(struct virtual_clock *v, pid_t pid, int pidfd, int liste
 	}
 	if (gate_is_busy(g)) {
 		gate_give_up(g);
-		lose(v, "a program that was started has not begun within 5 s");
+		lose(v, "a program that was started has not begun within 30 s");
 	}
 	(void)pthread_mutex_lock(&v->lock);
 	if (v->n_gates == GATES_MAX)
