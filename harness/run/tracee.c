@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -19,14 +20,14 @@ bool tracee_is_own(pid_t tid)
 {
 	char path[64];
 	cleanup_free char *text = NULL;
-	const char *paren;
-	int parent = 0;
+	const char *group, *parent;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)tid);
-	if (file_read(path, 4096, &text, NULL, NULL) < 0)
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	if (file_read(path, 65536, &text, NULL, NULL) < 0)
 		return false;
-	paren = strrchr(text, ')');
-	return paren && sscanf(paren + 1, " %*c %d", &parent) == 1 && parent == getpid();
+	group = strstr(text, "\nTgid:");
+	parent = strstr(text, "\nPPid:");
+	return group && parent && atoi(group + 6) == tid && atoi(parent + 6) == getpid();
 }
 
 int tracee_take_stop(pid_t tid, bool own, int *ret_status)
