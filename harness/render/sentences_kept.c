@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is kept where nothing is dropped: a leak beside its mended variant, in one sentence for all that keep alike.
+ * What is kept where nothing is dropped: a leak beside its mended variant, in one sentence for all that keep alike. The figures'
+ * headline says the same, of memory alone.
  */
 #include <math.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/units.h"
 #include "render/metric_text.h"
+#include "render/table.h"
 #include "render/table_parts.h"
 
 #define GROUPS_MAX 8 /* more would be no sentences */
@@ -18,6 +20,7 @@ enum quantity { GOROUTINES, THREADS, MEMORY, QUANTITY_COUNT_ };
 /* Rows of one setting that keep about the same. */
 struct kept {
 	const char *setting;
+	char *also; /* owned; in the headline: other settings that keep as much. NULL: none */
 	bool is_default;
 	bool *in; /* owned: by release */
 	size_t n;
@@ -30,6 +33,8 @@ struct kepts {
 	struct kept *v; /* owned */
 	size_t n;
 	double few_bytes;
+	bool headline; /* one sentence: what has been named once is not named again */
+	bool brief;    /* without releases, unless it holds under all */
 };
 
 static struct folded above_baseline(const struct row *r)
@@ -90,9 +95,9 @@ static void widen(struct folded *f, const struct folded *with)
 	f->n++;
 }
 
-static void add(struct kepts *l, const struct rows *rows, const struct row *r, bool by_setting)
+static void add(struct kepts *l, const struct rows *rows, struct kept one, size_t release, bool by_setting)
 {
-	struct kept one = kept_of(rows, r), *k = NULL;
+	struct kept *k = NULL;
 
 	if (!one.v[MEMORY].n)
 		return;
@@ -110,28 +115,30 @@ static void add(struct kepts *l, const struct rows *rows, const struct row *r, b
 		widen(&k->v[q], &one.v[q]);
 	widen(&k->peak, &one.peak);
 	widen(&k->lazyfree, &one.lazyfree);
-	k->in[r->release] = true;
+	k->in[release] = true;
 	k->n++;
 }
 
 static void kepts_done(struct kepts *l)
 {
-	for (size_t i = 0; i < l->n; i++)
+	for (size_t i = 0; i < l->n; i++) {
 		free(l->v[i].in);
+		free(l->v[i].also);
+	}
 	free(l->v);
 	*l = (struct kepts){ 0 };
 }
 
 static void make(struct kepts *l, const struct rows *rows, bool by_setting)
 {
-	*l = (struct kepts){ xcalloc(rows->n + 1, sizeof(*l->v)), 0, FEW_BYTES };
+	*l = (struct kepts){ .v = xcalloc(rows->n + 1, sizeof(*l->v)), .few_bytes = FEW_BYTES };
 	for (size_t i = 0; i < rows->n; i++)
 		if (rows->v[i].v[ROW_SETTLED].n)
 			l->few_bytes = fmax(l->few_bytes, 0.1 * rows->v[i].v[ROW_SETTLED].median);
 	for (size_t i = 0; i < rows->n; i++)
 		if (rows->v[i].applicable && (rows->v[i].conduct == CONDUCT_OTHER ||
 					      (rows->v[i].conduct == CONDUCT_LAZYFREE && row_drops_nothing(&rows->v[i]))))
-			add(l, rows, &rows->v[i], by_setting);
+			add(l, rows, kept_of(rows, &rows->v[i]), rows->v[i].release, by_setting);
 }
 
 /* ---- words -------------------------------------------------------------------------------------------------------------------------- */
@@ -203,9 +210,16 @@ static bool same_quantities(const struct kept *a, const struct kept *b)
 	return a->above == b->above;
 }
 
-static const char *subject(const struct kept *k)
+static const char *subject(const char *setting, bool is_default)
 {
-	return !*k->setting ? "The program" : k->is_default ? "The default" : k->setting;
+	return !*setting ? "The program" : is_default ? "The default" : setting;
+}
+
+/* "leaky keeps", "leaky and emptied keep" */
+static char *who_keeps(const struct kept *k)
+{
+	return k->also ? strf("%s%s keep", subject(k->setting, k->is_default), k->also)
+		       : strf("%s keeps", subject(k->setting, k->is_default));
 }
 
 /* ", after a peak of 250 MB" where most of it is gone. */
@@ -219,36 +233,263 @@ static char *peak_text(const struct kept *k)
 }
 
 /* " under every release", " under Go 1.11 to 1.22": as far as releases go. */
-static char *where(const struct rows *rows, const struct kept *k)
+static char *where(const struct rows *rows, const struct kept *k, bool brief)
 {
 	size_t n = 0;
 	cleanup_free char *list = rows_release_list(rows, k->in, &n);
+	bool every = n == rows->releases.n && n > 1;
 
-	if (!rows->releases.n)
+	if (!rows->releases.n || (brief && !every))
 		return xstrdup("");
-	return n == rows->releases.n && n > 1 ? xstrdup(" under every release") : strf(" under Go %s", list);
+	return every ? xstrdup(" under every release") : strf(" under Go %s", list);
+}
+
+static bool same_subject(const struct kept *a, const struct kept *b)
+{
+	return !strcmp(a->setting, b->setting) && !strcmp(a->also ? a->also : "", b->also ? b->also : "");
+}
+
+/* Appends sentences without their full stops. */
+static void say(const struct rows *rows, const struct kepts *l, struct strv *ret)
+{
+	bool above_named = false;
+
+	for (size_t i = 0; i < l->n; i++) {
+		bool named = !l->headline || !above_named;
+		cleanup_free char *what = amounts(&l->v[i], named), *peak = peak_text(&l->v[i]), *who = who_keeps(&l->v[i]),
+				  *under = where(rows, &l->v[i], l->brief);
+		cleanup_free char *text = strf("%s %s%s%s", who, what, under, peak);
+
+		above_named |= l->v[i].above;
+		if (l->headline && i && same_subject(&l->v[i - 1], &l->v[i])) {
+			cleanup_free char *before = TAKE(ret->v[ret->n - 1]);
+
+			ret->v[ret->n - 1] = strf("%s, %s%s", before, what, under);
+			continue;
+		}
+		/* Those that differ in the numbers alone. */
+		while (i + 1 < l->n && (l->brief || same_releases(rows, &l->v[i], &l->v[i + 1])) &&
+		       same_quantities(&l->v[i], &l->v[i + 1])) {
+			const struct kept *k = &l->v[++i];
+			cleanup_free char *more = amounts(k, false), *its_peak = peak_text(k), *before = TAKE(text);
+
+			text = strf("%s; %s%s %s%s", before, subject(k->setting, k->is_default), k->also ? k->also : "", more,
+				    its_peak);
+		}
+		strv_push(ret, text);
+	}
 }
 
 void sentences_of_what_is_kept(const struct rows *rows, struct strv *ret)
 {
 	struct kepts l;
+	cleanup_strv struct strv sentences = STRV_INIT;
 
 	make(&l, rows, false);
 	if (l.n > GROUPS_MAX) {
 		kepts_done(&l);
 		make(&l, rows, true);
 	}
-	for (size_t i = 0; i < l.n; i++) {
-		cleanup_free char *what = amounts(&l.v[i], true), *peak = peak_text(&l.v[i]), *under = where(rows, &l.v[i]);
-		cleanup_free char *text = strf("%s keeps %s%s%s", subject(&l.v[i]), what, under, peak);
-
-		/* Those that differ in the numbers alone. */
-		while (i + 1 < l.n && same_releases(rows, &l.v[i], &l.v[i + 1]) && same_quantities(&l.v[i], &l.v[i + 1])) {
-			cleanup_free char *more = amounts(&l.v[++i], false), *its_peak = peak_text(&l.v[i]), *before = TAKE(text);
-
-			text = strf("%s; %s %s%s", before, subject(&l.v[i]), more, its_peak);
-		}
-		strv_pushf(ret, "%s.", text);
-	}
+	say(rows, &l, &sentences);
+	for (size_t i = 0; i < sentences.n; i++)
+		strv_pushf(ret, "%s.", sentences.v[i]);
 	kepts_done(&l);
+}
+
+/* ---- the headline of a figure -------------------------------------------------------------------------------------------------------- */
+
+/* Longer ones go without releases, and beyond all bounds without numbers. */
+#define HEADLINE_MAX       180
+#define HEADLINE_MAX_BRIEF 210
+/* Of the most that any row keeps: less is not told by release; and settings that are nearer keep as much. */
+#define TELLS_RELEASES 0.35
+#define AS_MUCH        0.05
+
+/* The memory that each row ends with, whether it dropped any or not. */
+static void make_memory(struct kepts *l, const struct rows *rows, bool by_setting)
+{
+	double most = 0;
+
+	*l = (struct kepts){ .v = xcalloc(rows->n + 1, sizeof(*l->v)), .headline = true, .brief = by_setting };
+	for (size_t i = 0; i < rows->n; i++)
+		most = fmax(most, rows->v[i].v[ROW_SETTLED].n ? rows->v[i].v[ROW_SETTLED].median : 0);
+	l->few_bytes = TELLS_RELEASES * most;
+	for (size_t i = 0; i < rows->n; i++) {
+		const struct row *r = &rows->v[i];
+		struct kept k = { .setting = r->setting,
+				  .is_default = r->is_default,
+				  .v = { [MEMORY] = above_baseline(r) },
+				  .above = r->v[ROW_BASELINE].n > 0 };
+
+		if (r->applicable && r->conduct != CONDUCT_OOM && r->conduct != CONDUCT_FAILED && r->conduct != CONDUCT_NONE)
+			add(l, rows, k, r->release, by_setting);
+	}
+}
+
+/* Both ends of a range, by a factor or by little */
+static bool as_much(const struct folded *a, const struct folded *b, double little)
+{
+	struct folded from = { .n = 1, .min = fmin(a->min, b->min), .max = fmax(a->min, b->min) },
+		      to = { .n = 1, .min = fmin(a->max, b->max), .max = fmax(a->max, b->max) };
+
+	return alike(&from, &from, little) && alike(&to, &to, little);
+}
+
+/* Settings that keep as much under the same releases are one subject. */
+static void join_settings(struct kepts *l, const struct rows *rows)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		cleanup_strv struct strv names = STRV_INIT;
+		size_t n = i + 1;
+
+		for (size_t k = i + 1; k < l->n; k++) {
+			struct kept *from = &l->v[k];
+
+			if (from->above != l->v[i].above || (!l->brief && !same_releases(rows, &l->v[i], from)) ||
+			    !as_much(&l->v[i].v[MEMORY], &from->v[MEMORY], AS_MUCH / TELLS_RELEASES * l->few_bytes)) {
+				l->v[n++] = *from;
+				continue;
+			}
+			widen(&l->v[i].v[MEMORY], &from->v[MEMORY]);
+			for (size_t r = 0; r < rows->releases.n; r++)
+				l->v[i].in[r] &= from->in[r];
+			strv_push(&names, from->is_default ? "the default" : from->setting);
+			free(from->in);
+		}
+		l->n = n;
+		if (!names.n)
+			continue;
+		cleanup_free char *last = xstrdup(names.v[names.n - 1]);
+		free(names.v[--names.n]);
+		names.v[names.n] = NULL;
+		cleanup_free char *others = names.n ? strv_join(&names, ", ") : xstrdup("");
+		l->v[i].also = strf("%s%s and %s", *others ? ", " : "", others, last);
+	}
+}
+
+/* Of one setting after each other, in the order of the settings' first ones */
+static void sort_by_subject(struct kepts *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		for (size_t k = i + 2; k < l->n; k++)
+			if (same_subject(&l->v[i], &l->v[k]) && !same_subject(&l->v[i], &l->v[i + 1])) {
+				struct kept moved = l->v[k];
+
+				memmove(&l->v[i + 2], &l->v[i + 1], (k - i - 1) * sizeof(*l->v));
+				l->v[i + 1] = moved;
+				break;
+			}
+}
+
+static const char *other_end(const struct row *r)
+{
+	static const char *const ends[OUTCOME_COUNT_] = {
+		[OUTCOME_OOM_CGROUP] = "OOM-killed",
+		[OUTCOME_OOM_GO] = "out of memory",
+		[OUTCOME_GO_FATAL] = "ended by a fatal Go error",
+		[OUTCOME_TIMEOUT] = "not done in time",
+		[OUTCOME_EXIT] = "not ending as planned",
+		[OUTCOME_SIGNAL] = "not ending as planned",
+	};
+
+	if (r->conduct == CONDUCT_MOVING)
+		return "not settled at the end";
+	for (size_t i = 0; i < r->cell->n_runs && (r->conduct == CONDUCT_OOM || r->conduct == CONDUCT_FAILED); i++)
+		if (ends[r->cell->runs[i]->outcome])
+			return ends[r->cell->runs[i]->outcome];
+	return NULL;
+}
+
+/* The setting's rows that end so; false: an earlier row did, so it has been said. */
+static bool take_end(const struct rows *rows, size_t row, const char *end, struct kept *ret)
+{
+	*ret = (struct kept){ .setting = rows->v[row].setting, .is_default = rows->v[row].is_default };
+	ret->in = xcalloc(rows->releases.n + 1, sizeof(bool));
+	for (size_t i = 0; i < rows->n; i++) {
+		const char *its_end = rows->v[i].applicable ? other_end(&rows->v[i]) : NULL;
+
+		if (!its_end || strcmp(its_end, end) || strcmp(rows->v[i].setting, ret->setting))
+			continue;
+		if (i < row)
+			return false;
+		ret->in[rows->v[i].release] = true;
+	}
+	return true;
+}
+
+static bool keeps_something(const struct kepts *l, const char *setting)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (!strcmp(l->v[i].setting, setting))
+			return true;
+	return false;
+}
+
+/* What keeps nothing, since it did not come so far: "live and live at once are OOM-killed". */
+static void say_other_ends(const struct rows *rows, const struct kepts *l, struct strv *ret)
+{
+	cleanup_strv struct strv subjects = STRV_INIT, ends = STRV_INIT;
+
+	for (size_t i = 0; i < rows->n; i++) {
+		const char *end = rows->v[i].applicable ? other_end(&rows->v[i]) : NULL;
+		struct kept k = { 0 };
+
+		if (end && take_end(rows, i, end, &k)) {
+			bool some = keeps_something(l, k.setting);
+			cleanup_free char *under = l->brief && !some ? xstrdup("") : where(rows, &k, false);
+
+			/* Where releases are left out, so is what a few of them do not tell. */
+			if (!l->brief || !some || rows->v[i].conduct != CONDUCT_MOVING) {
+				strv_push(&subjects, subject(k.setting, k.is_default));
+				strv_pushf(&ends, "%s%s", end, under);
+			}
+		}
+		free(k.in);
+	}
+	for (size_t i = 0; i < ends.n; i++) {
+		cleanup_free char *who = xstrdup(subjects.v[i]);
+		bool said = false, several = false;
+
+		for (size_t k = 0; k < ends.n; k++) {
+			if (k == i || strcmp(ends.v[k], ends.v[i]))
+				continue;
+			said |= k < i;
+			several = true;
+			cleanup_free char *before = TAKE(who);
+			who = strf("%s and %s", before, subjects.v[k]);
+		}
+		if (!said)
+			strv_pushf(ret, "%s %s %s", who, several ? "are" : "is", ends.v[i]);
+	}
+}
+
+static char *headline(const struct rows *rows, bool brief)
+{
+	cleanup_strv struct strv clauses = STRV_INIT;
+	struct kepts l;
+
+	make_memory(&l, rows, brief);
+	join_settings(&l, rows);
+	sort_by_subject(&l);
+	say(rows, &l, &clauses);
+	say_other_ends(rows, &l, &clauses);
+	kepts_done(&l);
+
+	/* Within a sentence they are written small. */
+	char *all = strv_join(&clauses, "; ");
+	for (char *the = all; (the = strstr(the, "; The "));)
+		*(the += 2) = 't';
+	return all;
+}
+
+char *headline_of_what_is_kept(const struct campaign *c)
+{
+	struct rows cleanup_rows rows = { 0 };
+
+	rows_make(c, &rows);
+	cleanup_free char *whole = headline(&rows, false);
+	if (strlen(whole) <= HEADLINE_MAX)
+		return TAKE(whole);
+	cleanup_free char *brief = headline(&rows, true);
+	return strlen(brief) <= HEADLINE_MAX_BRIEF ? TAKE(brief) : xstrdup("");
 }
