@@ -30,3 +30,7 @@ load here."style.gp"
 
 # A number of the time axis: the k-th step, the first one after 0 with the unit
 tick(k) = (k < 0 ? "−" : "").sprintf(k == 1 ? "%g ".t_unit_name : "%g", abs(k) * t_step)
+
+# Of curves that lie upon each other each shows in turn: the lowest is whole, those above it have gaps for those below
+layer_dash(i) = curve_layer[i] ? sprintf(" dt (%d, %d)", dash * (curve_layers[i] - curve_layer[i]), dash * curve_layer[i]) : ""
+dash = 9

@@ -46,7 +46,7 @@ do for [s = 1:n_settings] {
 				to screen sx(x_cell + cell_width - 1.5), sy(y_cell + 1.5) \
 				fs pattern 4 noborder fc rgb "#dcdfe3"
 		}
-		c_cell = heat_kind[i] == 1 ? c_soft : !known ? c_text : share > 0.5 ? "#ffffff" : c_text
+		c_cell = heat_kind[i] == 1 ? c_soft : !known ? c_text : share > 0.62 ? "#ffffff" : c_text
 		text = heat_text[i] eq "" ? "not run" : heat_text[i]
 		px_cell = known ? px_value : px_small + 1
 		text_lines = known || text_width(text, px_cell) < cell_width - 8 ? text : wrap(text, 2)

@@ -31,7 +31,36 @@ sub_lines = wrap_even(subtitle, int((W - 2 * head_left) / (px_sub * 0.575)))
 source_lines = wrap_even(source, int((W - 2 * head_left) / (px_small * 0.575)))
 y_title = 26 + px_title * 0.5
 y_sub = 26 + lines(title_lines) * px_title * 1.25 + px_sub * 0.75
-y1 = y_sub + lines(sub_lines) * px_sub * 1.4 - px_sub * 0.5
+
+# Names of the marks that all runs share, above the panel: to the right of their line, the leftmost highest where they would meet;
+# those nearer to each other than a letter share a name. From the right, so the order is the reverse of time.
+x_of(t) = x_left + (x_right - x_left) * (t - t_min_s) / (t_max_s - t_min_s)
+array name_x[n_marks + 1]
+array name_text[n_marks + 1]
+array name_level[n_marks + 1]
+n_names = 0
+name_levels = 0
+do for [m = n_marks:1:-1] {
+	if (shared_t_s[m] == shared_t_s[m] && shared_t_s[m] <= t_max_s) {
+		at_x = x_of(shared_t_s[m])
+		if (n_names > 0 && name_x[n_names] - at_x < px_small * 0.7) {
+			name_text[n_names] = mark_name[m].", ".name_text[n_names]
+			name_x[n_names] = at_x
+		} else {
+			n_names = n_names + 1
+			name_x[n_names] = at_x
+			name_text[n_names] = mark_name[m]
+			name_level[n_names] = 1
+		}
+	}
+}
+do for [m = 2:n_names] {
+	meets = name_x[m] + text_width(name_text[m], px_small) + px_small > name_x[m - 1]
+	name_level[m] = meets ? name_level[m - 1] + 1 : 1
+}
+do for [m = 1:n_names] { if (name_level[m] > name_levels) { name_levels = name_level[m] } }
+name_height = px_small * 1.25
+y1 = y_sub + lines(sub_lines) * px_sub * 1.4 - px_sub * 0.5 + (name_levels ? name_levels * name_height + px_small * 0.3 : 0)
 
 # Labels: as near to their curve's end as the one above allows, then up again from the bottom where they would leave the figure
 array label_name[n_groups + 1]
@@ -48,7 +77,6 @@ y2 = y1 + plot_height
 y_source = y2 + px_tick * 2.6
 H = int(y_source + lines(source_lines) * px_small * 1.4 + px_small * 0.9)
 y_of(bytes) = y2 - plot_height * bytes / y_max_bytes
-x_of(t) = x_left + (x_right - x_left) * (t - t_min_s) / (t_max_s - t_min_s)
 low = y1
 do for [g = 1:n_groups] {
 	label_y[g] = y_of(group_end_bytes[g]) - label_height[g] / 2

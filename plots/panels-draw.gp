@@ -20,7 +20,7 @@ load here."texts.gp"
 do for [i = 1:n_items] {
 	y_item = y_key + item_row[i] * px_sub * 1.5
 	x_item = item_x[i]
-	item_colour = item_setting[i] ? hue_of(item_setting[i]) : c_soft
+	item_colour = item_setting[i] ? hue_of(setting_hue[item_setting[i]]) : c_soft
 	if (i == item_band) {
 		set object rectangle from screen sx(x_item), sy(y_item + px_sub * 0.42) to screen sx(x_item + sample_width), \
 			sy(y_item - px_sub * 0.42) \
@@ -36,7 +36,7 @@ do for [i = 1:n_items] {
 			lc rgb item_colour lw lw_median * 1.6
 	}
 	set label item_text[i] at screen sx(x_item + sample_width + 0.5 * px_sub), sy(y_item) left font font(px_sub) \
-		tc rgb (item_setting[i] ? ink_of(item_setting[i]) : c_soft)
+		tc rgb (item_setting[i] ? ink_of(setting_hue[item_setting[i]]) : c_soft)
 }
 plot [0:1] [0:1] -1 notitle
 unset label
@@ -82,14 +82,19 @@ do for [p = 1:n_panels] {
 				do for [r = s:n_settings] {
 					if (n_drawn > 1 && curve_note[(p - 1) * n_settings + r] eq curve_note[i]) {
 						set arrow from screen sx(x_note), sy(y_note) to screen sx(x_note + px_note * 0.8), sy(y_note) nohead \
-							lc rgb hue_of(r) lw lw_median * 1.6
+							lc rgb hue_of(setting_hue[r]) lw lw_median * 1.6
 						x_note = x_note + px_note * 1.05
 						sharing = sharing + 1
 					}
 				}
-				set label curve_note[i] at screen sx(x_note + (sharing ? px_note * 0.15 : 0)), sy(y_note) left \
-					font font(fit(curve_note[i], px_note, x1 - x_note + gap * 0.4)) tc rgb (sharing > 1 ? c_text : ink_of(s))
-				line = line + 1
+				# Names of curves that lie upon each other may need several lines
+				note_lines = note_wrapped(i)
+				do for [k = 1:lines(note_lines)] {
+					note = line_of(note_lines, k)
+					set label note at screen sx(x_note + (sharing ? px_note * 0.15 : 0)), sy(y_note + (k - 1) * note_height) left \
+						font font(fit(note, px_note, x1 - x_note + gap * 0.4)) tc rgb (sharing > 1 ? c_text : ink_of(setting_hue[s]))
+				}
+				line = line + lines(note_lines)
 			}
 		}
 	}
@@ -120,7 +125,11 @@ do for [p = 1:n_panels] {
 	do for [m = 1:n_marks] {
 		t_mark = mark_t_s[(p - 1) * n_marks + m]
 		if (t_mark == t_mark) {
-			set arrow from t_mark / t_unit_s, 0 to t_mark / t_unit_s, y_top nohead back lc rgb c_mark lw 0.9 dt (1, 5)
+			if (mark_act[m]) {
+				set arrow from t_mark / t_unit_s, 0 to t_mark / t_unit_s, y_top nohead back lc rgb c_soft lw 1.1 dt (4, 4)
+			} else {
+				set arrow from t_mark / t_unit_s, 0 to t_mark / t_unit_s, y_top nohead back lc rgb c_mark lw 0.9 dt (1, 5)
+			}
 		}
 	}
 	if (p == 1) {
@@ -132,7 +141,7 @@ do for [p = 1:n_panels] {
 		}
 	}
 	if (p == lazy_panel) {
-		set label "LazyFree" at lazy_x, lazy_y center font font(px_note) tc rgb ink_of((lazy_index - 1) % n_settings + 1)
+		set label "LazyFree" at lazy_x, lazy_y center font font(px_note) tc rgb ink_of(setting_hue[(lazy_index - 1) % n_settings + 1])
 	}
 	if (panel_limit_bytes[p] > 0) {
 		y_limit = panel_limit_bytes[p] / y_unit_bytes
@@ -152,18 +161,18 @@ do for [p = 1:n_panels] {
 			file = sprintf("data.curve_file[%d]", i)
 			if (curve_lazy[i]) {
 				lazy = file." index 1 using ($1 / t_unit_s):($3 > 0.01 * y_max_bytes ? $3 / y_unit_bytes : NaN)"
-				drawn = drawn.", ".lazy.sprintf(" with filledcurves y1=0 fs transparent solid 0.10 noborder lc rgb hue_of(%d) notitle", s)
-				drawn = drawn.", ".lazy.sprintf(" with lines lc rgb hue_of(%d) lw lw_median * 0.8 dt (9, 8) notitle", s)
+				drawn = drawn.", ".lazy.sprintf(" with filledcurves y1=0 fs transparent solid 0.10 noborder lc rgb hue_of(setting_hue[%d]) notitle", s)
+				drawn = drawn.", ".lazy.sprintf(" with lines lc rgb hue_of(setting_hue[%d]) lw lw_median * 0.8 dt (9, 8) notitle", s)
 			}
 			if (repeats > 1) {
 				drawn = drawn.", ".file." index 0 using ($1 / t_unit_s):($2 / y_unit_bytes):($4 / y_unit_bytes)".\
-					sprintf(" with filledcurves fs transparent solid 0.25 noborder lc rgb hue_of(%d) notitle", s)
+					sprintf(" with filledcurves fs transparent solid 0.25 noborder lc rgb hue_of(setting_hue[%d]) notitle", s)
 			}
 			drawn = drawn.", ".file." index 0 using ($1 / t_unit_s):($3 / y_unit_bytes)".\
-				sprintf(" with lines lc rgb hue_of(%d) lw lw_median notitle", s)
+				sprintf(" with lines lc rgb hue_of(setting_hue[%d]) lw lw_median%s notitle", s, layer_dash(i))
 			if (curve_cross[i]) {
 				drawn = drawn.sprintf(", '+' using (cross_t_s[%d] / t_unit_s):(cross_bytes[%d] / y_unit_bytes) every 1000", i, i).\
-					sprintf(" with points pt 2 ps 1.6 lw 2.4 lc rgb hue_of(%d) notitle", s)
+					sprintf(" with points pt 2 ps 1.6 lw 2.4 lc rgb hue_of(setting_hue[%d]) notitle", s)
 			}
 		}
 	}

@@ -64,16 +64,21 @@ do for [i = 1:n_items] {
 key_rows = n_items ? at_row + 1 : 0
 y_rows = y_key + key_rows * px_sub * 1.5 + px_sub * 0.5
 
-# A panel's head: its name, then a line for each different note; the panels of one row have the room that the fullest needs.
+# A panel's head: its name, then a line or more for each different note; the panels of one row have the room that the fullest needs.
 # Under the first panel, the names of the marks: those nearer to each other than a letter share a line, the leftmost lowest.
 name_height = px_name * 1.4
 note_height = px_note * 1.3
 panel_width = (width - (columns - 1) * gap) / columns
+# The colour samples before a note take room, too
+note_wrapped(i) = curve_layers[i] < 2 ? curve_note[i] : \
+	wrap(curve_note[i], int((panel_width - curve_layers[i] * px_note * 1.05 + gap * 0.4) / (px_note * 0.53)))
 array y_row[rows]
 array head_row[rows]
 array mark_at[n_marks + 1]
 array mark_text[n_marks + 1]
 n_names = 0
+act_among = 0
+do for [m = 1:n_marks] { act_among = act_among || mark_act[m] }
 do for [m = 1:n_marks] {
 	at_x = mark_t_s[m] == mark_t_s[m] ? (mark_t_s[m] - t_min_s) / (t_max_s - t_min_s) * panel_width : -1
 	if (at_x < 0) { continue }
@@ -85,7 +90,17 @@ do for [m = 1:n_marks] {
 		mark_text[n_names] = mark_name[m]
 	}
 }
-if (n_names > 3) { n_names = 0 }
+# Of too many only what was done to the program
+if (n_names > 4 || (n_names > 3 && !act_among)) {
+	n_names = 0
+	do for [m = 1:n_marks] {
+		if (mark_act[m] && mark_t_s[m] == mark_t_s[m]) {
+			n_names = n_names + 1
+			mark_at[n_names] = (mark_t_s[m] - t_min_s) / (t_max_s - t_min_s) * panel_width
+			mark_text[n_names] = mark_name[m]
+		}
+	}
+}
 mark_height = px_small * 1.2
 mark_top = px_tick * (rows == 1 ? 1.9 : 0.4)
 y_next = y_rows
@@ -97,7 +112,7 @@ do for [r = 1:rows] {
 			i = (p - 1) * n_settings + s
 			first = curve_note[i] ne ""
 			do for [q = 1:s - 1] { if (curve_note[(p - 1) * n_settings + q] eq curve_note[i]) { first = 0 } }
-			n_at = n_at + first
+			n_at = n_at + first * lines(note_wrapped(i))
 		}
 		if (n_at > most) { most = n_at }
 	}

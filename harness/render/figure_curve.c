@@ -55,7 +55,8 @@ static void note_cross(struct figure_cell *f, const struct campaign_run *r, cons
 
 #define ZERO_MARK "dropped"
 
-static bool first_mark(const json_t *run, const char *name, double *ret_t_s)
+/* The nth of that name, from 0 */
+static bool find_mark(const json_t *run, const char *name, size_t nth, double *ret_t_s)
 {
 	json_t *mark;
 	size_t i;
@@ -63,12 +64,17 @@ static bool first_mark(const json_t *run, const char *name, double *ret_t_s)
 	json_array_foreach(json_object_get(run, "marks"), i, mark)
 	{
 		const char *n = json_string_value(json_object_get(mark, "name"));
-		if (n && !strcmp(n, name)) {
+		if (n && !strcmp(n, name) && !nth--) {
 			*ret_t_s = json_number_value(json_object_get(mark, "t_s"));
 			return true;
 		}
 	}
 	return false;
+}
+
+static bool first_mark(const json_t *run, const char *name, double *ret_t_s)
+{
+	return find_mark(run, name, 0, ret_t_s);
 }
 
 /* What is added to a run's time to make it the figure's */
@@ -86,7 +92,28 @@ static int by_value(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-/* Zero is the mark `dropped` where every run that went its full length has it. Left and right of it there is room for all runs
+/* The supervisor says also when the load begins and ends: that is a phase, as it is of a program that says so itself. */
+static bool is_act(const json_t *mark)
+{
+	const char *name = json_string_value(json_object_get(mark, "name")), *by = json_string_value(json_object_get(mark, "by"));
+
+	return name && by && !strcmp(by, "supervisor") && strcmp(name, "load") && strcmp(name, "after-load") &&
+	       strcmp(name, "ready");
+}
+
+static bool has_acts(const struct campaign *c)
+{
+	for (size_t i = 0; i < c->n_runs; i++) {
+		json_t *mark;
+		size_t k;
+
+		json_array_foreach(json_object_get(c->runs[i].run, "marks"), k, mark) if (is_act(mark)) return true;
+	}
+	return false;
+}
+
+/* Zero is the mark `dropped` where every run that went its full length has it and nothing is done to the runs at times counted
+ * from their exec. Left and right of it there is room for all runs
  * but those that took far longer to load than most, and so had less time after it. */
 static void find_time(struct figure_model *m)
 {
@@ -110,7 +137,7 @@ static void find_time(struct figure_model *m)
 	}
 	qsort(marks, marked, sizeof(*marks), by_value);
 	qsort(after, marked, sizeof(*after), by_value);
-	m->aligned = n > 0 && marked == n && after[marked / 2] > 0;
+	m->aligned = n > 0 && marked == n && after[marked / 2] > 0 && !has_acts(m->campaign);
 	m->zero_s = m->aligned ? fmin(marks[marked - 1], 1.6 * marks[marked / 2]) : 0;
 	m->span_s = m->aligned ? m->zero_s + fmax(after[0], 0.9 * after[marked / 2]) : asked > 0 ? asked : longest;
 	m->span_s = m->span_s > 0 ? m->span_s : 1;
@@ -203,42 +230,131 @@ static double band_peak(const struct band *b)
 /* ---- marks
  * ------------------------------------------------------------------------------------------------------------------------ */
 
-static void find_mark_names(struct figure_model *m)
+/* Of a mark that a run has several times, as acts on it may be, each is one; of phases the first alone. */
+struct mark_kind {
+	const char *name; /* borrowed */
+	size_t nth;
+	bool act;
+	double first_s; /* the median over all runs, for the order */
+};
+
+/* Times of the mark in the runs of a panel, or of all for SIZE_MAX, ascending; *ret_lack: runs that ended well without it. */
+static size_t mark_times(const struct figure_model *m, size_t panel, const struct mark_kind *kind, double *ret_t, size_t *ret_lack)
 {
-	for (size_t r = 0; r < m->campaign->n_runs; r++) {
-		json_t *mark;
-		size_t i;
+	size_t n = 0, lack = 0;
 
-		json_array_foreach(json_object_get(m->campaign->runs[r].run, "marks"), i, mark)
-		{
-			const char *name = json_string_value(json_object_get(mark, "name"));
-			if (name && !strv_contains(&m->mark_name, name) && m->mark_name.n < FIGURE_MARKS_MAX)
-				strv_push(&m->mark_name, name);
-		}
-	}
-}
+	for (size_t c = 0; c < m->panel_key.n * m->setting_key.n; c++) {
+		const struct figure_cell *f = &m->cell[c];
 
-/* The median over all runs of a panel; one release does not come to its marks exactly when another does. */
-static double panel_mark(const struct figure_model *m, size_t panel, const char *name)
-{
-	double *t = xcalloc(m->campaign->n_runs + 1, sizeof(*t)), median = NAN;
-	size_t n = 0;
-
-	for (size_t s = 0; s < m->setting_key.n; s++) {
-		const struct figure_cell *f = figure_cell_at(m, panel, s);
-
-		for (size_t i = 0; f->cell && i < f->cell->n_runs; i++)
-			if (first_mark(f->cell->runs[i]->run, name, &t[n])) {
-				t[n] += shift_of(m, f->cell->runs[i]->run);
+		if (!f->cell || (panel != SIZE_MAX && c / m->setting_key.n != panel))
+			continue;
+		for (size_t i = 0; i < f->cell->n_runs; i++)
+			if (find_mark(f->cell->runs[i]->run, kind->name, kind->nth, &ret_t[n])) {
+				ret_t[n] += shift_of(m, f->cell->runs[i]->run);
 				n++;
+			} else {
+				lack += f->cell->runs[i]->outcome == OUTCOME_OK;
 			}
 	}
-	if (n) {
-		qsort(t, n, sizeof(*t), by_value);
-		median = t[n / 2];
+	qsort(ret_t, n, sizeof(*ret_t), by_value);
+	if (ret_lack)
+		*ret_lack = lack;
+	return n;
+}
+
+static void add_mark_kind(struct mark_kind *kinds, size_t *n, const struct mark_kind *new)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (!strcmp(kinds[i].name, new->name) && kinds[i].nth == new->nth)
+			return;
+	/* A phase less, so that an act shows. */
+	for (size_t i = *n; new->act && *n == FIGURE_MARKS_MAX && i-- > 0;)
+		if (!kinds[i].act) {
+			memmove(&kinds[i], &kinds[i + 1], (--*n - i) * sizeof(*kinds));
+			break;
+		}
+	if (*n < FIGURE_MARKS_MAX)
+		kinds[(*n)++] = *new;
+}
+
+static size_t find_mark_kinds(const struct figure_model *m, struct mark_kind *kinds)
+{
+	size_t n = 0;
+
+	for (size_t r = 0; r < m->campaign->n_runs; r++) {
+		json_t *mark, *marks = json_object_get(m->campaign->runs[r].run, "marks");
+		size_t i;
+
+		json_array_foreach(marks, i, mark)
+		{
+			struct mark_kind new = { .name = json_string_value(json_object_get(mark, "name")) };
+
+			if (!new.name)
+				continue;
+			new.act = is_act(mark);
+			for (size_t k = 0; k < i && new.act; k++) {
+				const char *name = json_string_value(json_object_get(json_array_get(marks, k), "name"));
+				new.nth += name && !strcmp(name, new.name);
+			}
+			add_mark_kind(kinds, &n, &new);
+		}
+	}
+	return n;
+}
+
+static int by_first(const void *a, const void *b)
+{
+	return by_value(&((const struct mark_kind *)a)->first_s, &((const struct mark_kind *)b)->first_s);
+}
+
+/* What lies left of a figure's zero, and the zero itself, the time axis tells; and its end is no mark in it. */
+static double shared_time(const struct figure_model *m, const double *t, size_t n, size_t lack)
+{
+	bool same = n && !lack && t[n - 1 - n / 20] - t[n / 20] < 0.03 * m->span_s;
+
+	return !same || t[n / 2] > 0.99 * m->span_s || (m->aligned && t[n / 2] < m->zero_s + 0.02 * m->span_s) ? NAN : t[n / 2];
+}
+
+/* A panel's are the medians over its runs; one release does not come to its marks exactly when another does. */
+static void find_marks(struct figure_model *m)
+{
+	struct mark_kind kinds[FIGURE_MARKS_MAX];
+	size_t n_kinds = find_mark_kinds(m, kinds);
+	double *t = xcalloc(m->campaign->n_runs + 1, sizeof(*t));
+
+	for (size_t k = 0; k < n_kinds; k++) {
+		size_t n = mark_times(m, SIZE_MAX, &kinds[k], t, NULL);
+		kinds[k].first_s = n ? t[n / 2] : 0;
+	}
+	qsort(kinds, n_kinds, sizeof(*kinds), by_first);
+	m->mark_t_s = xcalloc(m->panel_key.n * n_kinds + 1, sizeof(*m->mark_t_s));
+	for (size_t k = 0; k < n_kinds; k++) {
+		size_t lack, n = mark_times(m, SIZE_MAX, &kinds[k], t, &lack);
+
+		strv_push(&m->mark_name, kinds[k].name);
+		m->mark_act[k] = kinds[k].act;
+		m->mark_shared_s[k] = shared_time(m, t, n, lack);
+		for (size_t p = 0; p < m->panel_key.n; p++) {
+			n = mark_times(m, p, &kinds[k], t, NULL);
+			m->mark_t_s[p * n_kinds + k] = n ? t[n / 2] : NAN;
+		}
 	}
 	free(t);
-	return median;
+}
+
+/* At the end, to more than ever before, not by a mere wobble */
+static bool band_grows(const struct band *b)
+{
+	uint64_t peak = 0, before = 0, end = 0;
+
+	for (size_t i = 0; i < b->n; i++) {
+		if (b->v[i].median == MISSING)
+			continue;
+		end = b->v[i].median;
+		peak = end > peak ? end : peak;
+		before = b->v[i].t_ns <= b->end_ns / 4 * 3 ? end : before;
+	}
+	return (double)end > 0.97 * (double)peak && (double)end > 1.03 * (double)before;
 }
 
 void figure_curves_read(struct figure_model *m)
@@ -254,11 +370,8 @@ void figure_curves_read(struct figure_model *m)
 		read_cell(m, f);
 		double peak = band_peak(&f->rss);
 		m->y_max = peak > m->y_max ? peak : m->y_max;
+		f->grows = band_grows(&f->rss);
 		f->shows_lazyfree = band_peak(&f->lazyfree) > 0.02 * peak && peak > 0;
 	}
-	find_mark_names(m);
-	m->mark_t_s = xcalloc(m->panel_key.n * m->mark_name.n + 1, sizeof(*m->mark_t_s));
-	for (size_t p = 0; p < m->panel_key.n; p++)
-		for (size_t k = 0; k < m->mark_name.n; k++)
-			m->mark_t_s[p * m->mark_name.n + k] = panel_mark(m, p, m->mark_name.v[k]);
+	find_marks(m);
 }

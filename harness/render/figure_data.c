@@ -143,9 +143,21 @@ static char *curve_file(const struct figure_model *m, size_t i)
 
 enum heat { HEAT_SHARE, HEAT_NOT_APPLICABLE, HEAT_NO_SHARE };
 
-static enum heat heat_of(const struct figure_cell *c)
+/* How dark a cell is: the share that was given back; what remains, where that counts, in parts of the most that does */
+static double heat_share(const struct figure_model *m, const struct figure_cell *c)
 {
-	if (!isnan(c->share))
+	double most = 0;
+
+	if (!m->keeps)
+		return c->share;
+	for (size_t i = 0; i < m->panel_key.n * m->setting_key.n; i++)
+		most = fmax(most, isnan(m->cell[i].settled) ? 0 : m->cell[i].settled);
+	return most > 0 ? c->settled / most : NAN;
+}
+
+static enum heat heat_of(const struct figure_model *m, const struct figure_cell *c)
+{
+	if (!isnan(heat_share(m, c)))
 		return HEAT_SHARE;
 	return c->why_not || !c->cell ? HEAT_NOT_APPLICABLE : HEAT_NO_SHARE;
 }
@@ -156,12 +168,12 @@ static void put_cell_texts(FILE *f, const struct figure_model *m, struct strv *s
 	size_t n = m->panel_key.n * m->setting_key.n;
 
 	for (size_t i = 0; i < n; i++) {
-		cleanup_free char *file = curve_file(m, i), *text = figure_heat_text(&m->cell[i]),
-				  *sub = figure_heat_sub(&m->cell[i]);
+		cleanup_free char *file = curve_file(m, i), *text = figure_heat_text(m, &m->cell[i]),
+				  *sub = figure_heat_sub(m, &m->cell[i]);
 
 		strv_push(&files, file);
 		/* The words in the middle of an empty panel say it already. */
-		strv_push(&notes, *says->v[i / m->setting_key.n] ? "" : m->cell[i].note);
+		strv_push(&notes, *says->v[i / m->setting_key.n] ? "" : m->cell[i].panel_note);
 		strv_push(&heat_text, text);
 		strv_push(&heat_sub, sub);
 	}
@@ -196,8 +208,10 @@ static void put_cells(FILE *f, const struct figure_model *m)
 	NUMBERS("cross_t_s", c->cross ? c->cross_s - m->zero_s : NAN);
 	NUMBERS("cross_bytes", c->cross ? (double)c->cross_bytes : NAN);
 	NUMBERS("curve_group", c->group);
-	NUMBERS("heat_share", c->share);
-	NUMBERS("heat_kind", heat_of(c));
+	NUMBERS("curve_layer", c->layer);
+	NUMBERS("curve_layers", c->layers);
+	NUMBERS("heat_share", heat_share(m, c));
+	NUMBERS("heat_kind", heat_of(m, c));
 #undef NUMBERS
 	free(v);
 }
@@ -205,11 +219,13 @@ static void put_cells(FILE *f, const struct figure_model *m)
 static void put_groups(FILE *f, const struct figure_model *m)
 {
 	cleanup_strv struct strv names = STRV_INIT, notes = STRV_INIT;
+	double hue[FIGURE_GROUPS_MAX];
 	double end_s[FIGURE_GROUPS_MAX], end_bytes[FIGURE_GROUPS_MAX], tag_s[FIGURE_GROUPS_MAX], tag_bytes[FIGURE_GROUPS_MAX];
 
 	for (size_t g = 0; g < m->n_groups; g++) {
 		strv_push(&names, m->group[g].name);
 		strv_push(&notes, m->group[g].note);
+		hue[g] = m->by_variant ? m->setting_hue[m->group[g].setting] : (double)g + 1;
 		end_s[g] = m->group[g].end_s - m->zero_s;
 		end_bytes[g] = m->group[g].end_bytes;
 		tag_s[g] = m->group[g].tag_s - m->zero_s;
@@ -218,6 +234,7 @@ static void put_groups(FILE *f, const struct figure_model *m)
 	number_variable(f, "n_groups", (double)m->n_groups);
 	text_array(f, "group_name", names.v, names.n);
 	text_array(f, "group_note", notes.v, notes.n);
+	number_array(f, "group_hue", hue, m->n_groups);
 	number_array(f, "group_end_t_s", end_s, m->n_groups);
 	number_array(f, "group_end_bytes", end_bytes, m->n_groups);
 	number_array(f, "group_tag_t_s", tag_s, m->n_groups);
@@ -257,6 +274,24 @@ static void put_limits(FILE *f, const struct figure_model *m)
 	free(v);
 }
 
+static void put_marks(FILE *f, const struct figure_model *m)
+{
+	double acts[FIGURE_MARKS_MAX], shared[FIGURE_MARKS_MAX], *t = xcalloc(m->panel_key.n * m->mark_name.n + 1, sizeof(*t));
+
+	for (size_t k = 0; k < m->mark_name.n; k++) {
+		acts[k] = m->mark_act[k];
+		shared[k] = m->mark_shared_s[k] - m->zero_s;
+	}
+	for (size_t i = 0; i < m->panel_key.n * m->mark_name.n; i++)
+		t[i] = m->mark_t_s[i] - m->zero_s;
+	number_variable(f, "n_marks", (double)m->mark_name.n);
+	text_array(f, "mark_name", m->mark_name.v, m->mark_name.n);
+	number_array(f, "mark_act", acts, m->mark_name.n);
+	number_array(f, "shared_t_s", shared, m->mark_name.n);
+	number_array(f, "mark_t_s", t, m->panel_key.n * m->mark_name.n);
+	free(t);
+}
+
 static void put_variables(FILE *f, const struct figure_model *m)
 {
 	(void)fputs(
@@ -270,19 +305,19 @@ static void put_variables(FILE *f, const struct figure_model *m)
 	text_variable(f, "source", m->source);
 	put_axes(f, m);
 	number_variable(f, "repeats", m->repeats);
+	number_variable(f, "by_variant", m->by_variant);
 	number_variable(f, "n_panels", (double)m->panel_key.n);
 	number_variable(f, "n_settings", (double)m->setting_key.n);
 	text_array(f, "setting_name", m->setting_name.v, m->setting_name.n);
+	double *hues = xcalloc(m->setting_name.n + 1, sizeof(*hues));
+	for (size_t s = 0; s < m->setting_name.n; s++)
+		hues[s] = m->setting_hue[s];
+	number_array(f, "setting_hue", hues, m->setting_name.n);
+	free(hues);
 	text_array(f, "panel_name", m->panel_name.v, m->panel_name.n);
 	text_array(f, "panel_detail", m->panel_detail.v, m->panel_detail.n);
 	put_limits(f, m);
-	number_variable(f, "n_marks", (double)m->mark_name.n);
-	text_array(f, "mark_name", m->mark_name.v, m->mark_name.n);
-	double *marks = xcalloc(m->panel_key.n * m->mark_name.n + 1, sizeof(*marks));
-	for (size_t i = 0; i < m->panel_key.n * m->mark_name.n; i++)
-		marks[i] = m->mark_t_s[i] - m->zero_s;
-	number_array(f, "mark_t_s", marks, m->panel_key.n * m->mark_name.n);
-	free(marks);
+	put_marks(f, m);
 	put_cells(f, m);
 	put_groups(f, m);
 }

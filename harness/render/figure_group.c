@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Which curves run alike: complete linkage, so that a group's unlikest two are still alike. Beyond the number of colours
- * that can be told apart the likest groups are put together, alike or not.
+ * that can be told apart the likest groups are put together, alike or not. Variants are never put together. And which curves of
+ * a panel lie upon each other.
  */
 #include <math.h>
 #include <string.h>
@@ -14,6 +15,11 @@
 /* In parts of the highest curve: the mean distance, and on top what the ends lie apart by more than END_ALIKE */
 #define ALIKE     0.04
 #define END_ALIKE 0.05
+/* Of one variant: when each release gave how much back is not what the figure is about. */
+#define ALIKE_VARIANT 0.16
+/* Two curves lie upon each other where they are so near (a line's width in a panel) for so much of the time. */
+#define UPON      0.012
+#define UPON_TIME 0.85
 
 /* What a run that broke off has from then on: unlike whatever goes on, be it small */
 #define OVER (-1.0)
@@ -63,8 +69,9 @@ static int count_groups(const int *group, size_t n)
 	return count;
 }
 
-/* A group is named by its first member's index; d, n x n, holds between these the distance of the unlikest members. */
-static void merge(double *d, int *group, size_t n)
+/* A group is named by its first member's index; d, n x n, holds between these the distance of the unlikest members; infinite
+ * where they must not be put together. */
+static void merge(double *d, int *group, size_t n, double alike, int most)
 {
 	for (;;) {
 		double least = INFINITY;
@@ -77,7 +84,7 @@ static void merge(double *d, int *group, size_t n)
 					into = g;
 					from = h;
 				}
-		if (from == into || (least > ALIKE && count_groups(group, n) <= FIGURE_GROUPS_MAX))
+		if (from == into || (least > alike && count_groups(group, n) <= most))
 			return;
 		for (size_t i = 0; i < n; i++) {
 			if (group[i] == (int)from)
@@ -96,7 +103,7 @@ static const struct band_point *last_known(const struct band *b)
 }
 
 /* The group's end is its members' mean one, so that the label points into their midst. */
-static struct figure_group describe(struct figure_cell *const *cells, const int *group, size_t n, int g)
+static struct figure_group describe(struct figure_cell *const *cells, const size_t *settings, const int *group, size_t n, int g)
 {
 	struct figure_group ret = { 0 };
 	double members = 0;
@@ -110,6 +117,7 @@ static struct figure_group describe(struct figure_cell *const *cells, const int 
 		ret.end_s = end_s > ret.end_s ? end_s : ret.end_s;
 		ret.end_bytes += (double)end->median;
 		ret.fall_s += isnan(cells[i]->first_fall_s) ? 0 : cells[i]->first_fall_s;
+		ret.setting = members > 0 ? ret.setting : settings[i];
 		members++;
 	}
 	if (members > 0) {
@@ -127,14 +135,14 @@ static bool above(const struct figure_group *a, const struct figure_group *b, do
 	return a->fall_s > b->fall_s;
 }
 
-static void number_groups(struct figure_model *m, struct figure_cell **cells, const int *group, size_t n)
+static void number_groups(struct figure_model *m, struct figure_cell **cells, const size_t *settings, const int *group, size_t n)
 {
 	int leader[FIGURE_GROUPS_MAX];
 
 	for (size_t i = 0; i < n; i++) {
 		if (group[i] != (int)i)
 			continue;
-		struct figure_group new = describe(cells, group, n, (int)i);
+		struct figure_group new = describe(cells, settings, group, n, (int)i);
 		size_t at = m->n_groups++;
 		while (at > 0 && above(&new, &m->group[at - 1], m->y_max)) {
 			m->group[at] = m->group[at - 1];
@@ -191,11 +199,13 @@ void figure_groups_form(struct figure_model *m)
 {
 	size_t all = m->panel_key.n * m->setting_key.n, n = 0;
 	struct figure_cell **cells = xcalloc(all + 1, sizeof(struct figure_cell *));
+	size_t *settings = xcalloc(all + 1, sizeof(*settings));
 	double(*traces)[TIMES] = xcalloc(all + 1, sizeof(*traces));
 
 	for (size_t i = 0; i < all; i++)
 		if (last_known(&m->cell[i].rss)) {
 			trace(m, &m->cell[i], traces[n]);
+			settings[n] = i % m->setting_key.n;
 			cells[n++] = &m->cell[i];
 		}
 
@@ -205,13 +215,64 @@ void figure_groups_form(struct figure_model *m)
 	for (size_t i = 0; i < n; i++) {
 		group[i] = (int)i;
 		for (size_t k = 0; k < n; k++)
-			d[i * n + k] = distance(traces[i], traces[k]);
+			d[i * n + k] = m->by_variant && settings[i] != settings[k] ? INFINITY : distance(traces[i], traces[k]);
 	}
-	merge(d, group, n);
-	number_groups(m, cells, group, n);
+	merge(d, group, n, m->by_variant ? ALIKE_VARIANT : ALIKE, m->by_variant ? FIGURE_GROUPS_MAX : FIGURE_SETTINGS_MAX);
+	number_groups(m, cells, settings, group, n);
 	place_tags(m);
 	free(group);
 	free(d);
 	free(traces);
+	free(settings);
 	free(cells);
+}
+
+/* ---- curves upon each other
+ * ------------------------------------------------------------------------------------------------------------------------ */
+
+static bool lie_upon(const double *a, const double *b)
+{
+	size_t known = 0, near = 0;
+
+	for (size_t k = 0; k < TIMES; k++) {
+		known += !isnan(a[k]) && !isnan(b[k]);
+		near += fabs(a[k] - b[k]) < UPON;
+	}
+	return known > TIMES / 4 && (double)near > UPON_TIME * (double)known;
+}
+
+/* The first setting lies on top. A curve joins the first one that it lies upon, and those with it. */
+static void find_heaps_of(struct figure_model *m, size_t panel, double (*traces)[TIMES])
+{
+	for (size_t s = 0; s < m->setting_key.n; s++) {
+		struct figure_cell *c = figure_cell_at(m, panel, s);
+
+		trace(m, c, traces[s]);
+		for (size_t k = 0; k < s && !c->heap; k++) {
+			struct figure_cell *above = figure_cell_at(m, panel, k);
+
+			if (c->rss.n && above->rss.n && lie_upon(traces[k], traces[s]))
+				c->heap = above->heap = above->heap ? above->heap : (int)k + 1;
+		}
+	}
+	for (size_t s = m->setting_key.n; s-- > 0;) {
+		struct figure_cell *c = figure_cell_at(m, panel, s);
+
+		c->layers = 0;
+		for (size_t k = 0; k < m->setting_key.n; k++) {
+			bool with = k == s || (c->heap && figure_cell_at(m, panel, k)->heap == c->heap);
+
+			c->layers += with;
+			c->layer += with && k > s;
+		}
+	}
+}
+
+void figure_heaps_find(struct figure_model *m)
+{
+	double(*traces)[TIMES] = xcalloc(m->setting_key.n + 1, sizeof(*traces));
+
+	for (size_t p = 0; p < m->panel_key.n; p++)
+		find_heaps_of(m, p, traces);
+	free(traces);
 }

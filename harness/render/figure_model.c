@@ -46,7 +46,7 @@ static char *setting_word(const char *axis, const char *value)
 		return strf("go line %s", value);
 	if (!strcmp(axis, "limit"))
 		return strf("limit %s", value);
-	if (!strcmp(axis, "env") && strchr(value, '='))
+	if (!strcmp(axis, "variant") || (!strcmp(axis, "env") && strchr(value, '=')))
 		return xstrdup(value);
 	return strf("%s %s", axis, value);
 }
@@ -154,14 +154,25 @@ static double metric(const struct campaign_cell *c, const char *name)
 	return metric_of(c, name, false);
 }
 
+static bool has_mark(const struct campaign_run *r, const char *name)
+{
+	json_t *mark;
+	size_t i;
+
+	json_array_foreach(json_object_get(r->run, "marks"), i, mark) if (!strcmp(text_of(mark, "name"), name)) return true;
+	return false;
+}
+
 static enum behaviour behaviour_of(const struct figure_cell *f)
 {
 	if (f->why_not || !f->cell || !f->cell->n_runs)
 		return BEHAVIOUR_NONE;
 	if (f->n_failed == f->cell->n_runs)
 		return BEHAVIOUR_FAILED;
-	if (isnan(f->share))
+	if (isnan(f->settled) && (isnan(f->share) || !f->drops))
 		return BEHAVIOUR_MOVING;
+	if (!f->drops || isnan(f->share))
+		return BEHAVIOUR_KEPT;
 	return f->share < 0.05 ? BEHAVIOUR_HELD : BEHAVIOUR_FALLS;
 }
 
@@ -173,6 +184,8 @@ static void fill_cell(struct figure_cell *f, const struct campaign *campaign, co
 	if (json_is_false(json_object_get(info, "applicable")))
 		f->why_not = text_of(info, "why");
 	f->outcome = OUTCOME_OK;
+	for (size_t i = 0; i < c->n_runs; i++)
+		f->drops |= has_mark(c->runs[i], "dropped");
 	for (size_t i = c->n_runs; i-- > 0;)
 		if (c->runs[i]->outcome != OUTCOME_OK) {
 			f->outcome = c->runs[i]->outcome;
@@ -194,8 +207,10 @@ static void fill_cells(struct figure_model *m)
 	size_t n = m->panel_key.n * m->setting_key.n;
 
 	m->cell = xcalloc(n ? n : 1, sizeof(*m->cell));
-	for (size_t i = 0; i < n; i++)
-		m->cell[i].share = NAN;
+	for (size_t i = 0; i < n; i++) {
+		m->cell[i].share = m->cell[i].settled = NAN;
+		m->cell[i].layers = 1;
+	}
 	for (size_t i = 0; i < m->cells.n; i++) {
 		const struct campaign_cell *c = &m->cells.v[i];
 		cleanup_free char *key = NULL, *name = NULL;
@@ -207,6 +222,44 @@ static void fill_cells(struct figure_model *m)
 			fill_cell(figure_cell_at(m, p, s), m->campaign, c);
 		if (c->n_runs > m->repeats)
 			m->repeats = (unsigned)c->n_runs;
+	}
+}
+
+/* The variant of a setting's first cell; "" for none */
+static const char *variant_of(const struct figure_model *m, size_t setting)
+{
+	for (size_t p = 0; p < m->panel_key.n; p++)
+		if (figure_cell_at(m, p, setting)->cell)
+			return text_of(figure_cell_at(m, p, setting)->cell->settings, "variant");
+	return "";
+}
+
+static void find_what_counts(struct figure_model *m)
+{
+	bool drops = false;
+
+	for (size_t i = 0; i < m->panel_key.n * m->setting_key.n; i++)
+		drops |= m->cell[i].drops;
+	for (size_t s = 1; s < m->setting_key.n; s++)
+		m->by_variant |= strcmp(m->panel_axis, "variant") && strcmp(variant_of(m, s), variant_of(m, 0));
+	m->keeps = m->by_variant || !drops;
+}
+
+/* By variant, the first one's are warm and all others' cool: the first is the one that leaks. */
+static void find_hues(struct figure_model *m)
+{
+	static const int warm[FIGURE_SETTINGS_MAX] = { 2, 4, 6, 8, 7, 5, 3, 1 }, cool[FIGURE_SETTINGS_MAX] = { 1, 3, 5, 7, 8, 6, 4, 2 };
+	bool taken[FIGURE_SETTINGS_MAX + 1] = { false };
+
+	m->setting_hue = xcalloc(m->setting_key.n + 1, sizeof(*m->setting_hue));
+	for (size_t s = 0; s < m->setting_key.n; s++) {
+		const int *hues = strcmp(variant_of(m, s), variant_of(m, 0)) ? cool : warm;
+		int hue = (int)s + 1;
+
+		for (size_t i = FIGURE_SETTINGS_MAX; m->by_variant && i-- > 0;)
+			hue = taken[hues[i]] ? hue : hues[i];
+		m->setting_hue[s] = hue;
+		taken[hue] = true;
 	}
 }
 
@@ -255,11 +308,15 @@ int figure_model_make(struct figure_model *m, const struct campaign *c, struct e
 	m->panel_axis = find_panel_axis(&m->cells);
 	find_panels_and_settings(m);
 	fill_cells(m);
+	find_what_counts(m);
+	find_hues(m);
 	m->real_clock = clock_is_real(c->info);
 	find_limits(m);
 	figure_curves_read(m);
 	for (size_t i = 0; i < m->panel_key.n * m->setting_key.n; i++)
 		m->cell[i].note = figure_note(m, &m->cell[i]);
+	figure_heaps_find(m);
+	figure_panel_notes_find(m);
 	figure_groups_form(m);
 	figure_words_find(m);
 	return 0;
@@ -271,6 +328,7 @@ void figure_model_done(struct figure_model *m)
 		band_done(&m->cell[i].rss);
 		band_done(&m->cell[i].lazyfree);
 		free(m->cell[i].note);
+		free(m->cell[i].panel_note);
 	}
 	for (size_t i = 0; i < m->n_groups; i++) {
 		free(m->group[i].name);
@@ -285,6 +343,7 @@ void figure_model_done(struct figure_model *m)
 	strv_done(&m->setting_name);
 	strv_done(&m->mark_name);
 	free(m->panel_axis);
+	free(m->setting_hue);
 	free(m->cell);
 	free(m->mark_t_s);
 	free(m->title);

@@ -4,7 +4,7 @@
  *
  * Private to figure*.c. A panel is a Go release (or, where a campaign has no `go` axis, a value of its first axis); a setting is
  * a combination of all other axes. Sizes are bytes; NAN and MISSING where unknown. Times are the figure's, in seconds from its
- * left edge: runs are laid over each other by their mark `dropped` where they have one, because a load that took longer in one
+ * left edge: runs are laid over each other by their mark `dropped` where they have one and no timeline, because a load that took longer in one
  * run than in another would blur the fall that the figure is about; else by their exec.
  */
 #pragma once
@@ -18,8 +18,9 @@
 
 /* As many colours as can be told apart; settings beyond are left out, and the subtitle says so. */
 #define FIGURE_SETTINGS_MAX 8
-#define FIGURE_GROUPS_MAX   8
-#define FIGURE_MARKS_MAX    6
+/* Of an overlay; where variants have the colours, several groups may have one. */
+#define FIGURE_GROUPS_MAX   12
+#define FIGURE_MARKS_MAX    8
 /* Points that a run's curve is reduced to for drawing: about two spans of time to the pixel in the widest figure. */
 #define FIGURE_POINTS 2400
 
@@ -32,6 +33,7 @@ enum behaviour {
 	BEHAVIOUR_HELD,   /* less than 5 % was given back */
 	BEHAVIOUR_FALLS,  /* 5 % or more was */
 	BEHAVIOUR_MOVING, /* has not settled */
+	BEHAVIOUR_KEPT,   /* dropped nothing that could be given back (or nothing tells how much): what is resident at the end counts */
 	BEHAVIOUR_COUNT_
 };
 
@@ -41,16 +43,22 @@ struct figure_cell {
 	enum outcome outcome;             /* of the first run that is not OUTCOME_OK, else OUTCOME_OK */
 	size_t n_failed;                  /* runs that are not */
 	enum behaviour behaviour;
+	bool drops;        /* a run has the mark `dropped` */
 	struct band rss, lazyfree; /* owned; without points where there is no curve */
 	/* Medians over the repeats; NAN: missing */
 	double peak, settled, baseline, share, first_fall_s, release_s, lazyfree_settled;
 	double release_worst_s; /* of the slowest repeat */
+	bool grows; /* at the end, to more than ever before */
 	bool shows_lazyfree;
 	bool cross;                    /* a run ended before its time, here: */
 	double cross_s, cross_after_s; /* the latter from exec */
 	uint64_t cross_bytes;
 	char *note; /* owned: a word or two on what happened; "" */
+	char *panel_note; /* owned: the same above its panel, where curves that lie upon each other share one, with their names */
 	int group;  /* of the overlay, from 1; 0: not in it */
+	/* Of the curves of a panel that lie upon each other: how many lie below this one, and how many they are; 0 and 1: it is alone.
+	 * heap: a number that they share, 0 where it is alone. */
+	int layer, layers, heap;
 };
 
 struct figure_group {
@@ -59,6 +67,7 @@ struct figure_group {
 	double end_s;
 	double end_bytes;
 	double fall_s;           /* for the order of those that end alike */
+	size_t setting;          /* of its first member, of all where the figure is by variant */
 	double tag_s, tag_bytes; /* where on its curve its number can stand beside the others'; NAN: nowhere */
 };
 
@@ -74,6 +83,9 @@ struct figure_model {
 	struct strv setting_key;
 	struct strv setting_name; /* "default settings", "GODEBUG=madvdontneed=1" */
 	size_t settings_left_out;
+	int *setting_hue; /* owned: colours of the scripts' palette, from 1 */
+	bool by_variant;  /* the settings differ by the axis `variant`: what differs is told by it, and each has its colour everywhere */
+	bool keeps;       /* that, or nothing is dropped: what is resident at the end counts, not what was given back */
 	struct figure_cell *cell; /* owned: panel-major, panel_key.n x setting_key.n */
 	unsigned repeats;
 	bool aligned;                /* by the mark `dropped` */
@@ -82,7 +94,9 @@ struct figure_model {
 	uint64_t limit_bytes;        /* of all cells; 0: none, or not the same for all */
 	uint64_t *panel_limit_bytes; /* owned: of all cells of a panel, likewise */
 	struct strv mark_name;
-	double *mark_t_s; /* owned: panel-major, panels x marks; NAN where a panel has none */
+	bool mark_act[FIGURE_MARKS_MAX];       /* one of the supervisor's acts upon a run, not a phase */
+	double *mark_t_s;                      /* owned: panel-major, panels x marks; NAN where a panel has none */
+	double mark_shared_s[FIGURE_MARKS_MAX]; /* where all runs have it at about the same time; else NAN */
 	struct figure_group group[FIGURE_GROUPS_MAX];
 	size_t n_groups;
 	char *title, *heatmap_subtitle, *subtitle, *source; /* owned */
@@ -97,17 +111,21 @@ void figure_model_done(struct figure_model *m);
 void figure_curves_read(struct figure_model *m);
 /* figure_group.c */
 void figure_groups_form(struct figure_model *m);
+/* Which curves of a panel lie upon each other */
+void figure_heaps_find(struct figure_model *m);
 /* figure_words.c */
 void figure_words_find(struct figure_model *m);
 char *figure_note(const struct figure_model *m, const struct figure_cell *c);
+/* Above the panels; after the cells' own. */
+void figure_panel_notes_find(struct figure_model *m);
 /* One note for cells that run alike, with ranges where they differ. */
 char *figure_note_of_group(const struct figure_model *m, int group);
 /* "1.11, 1.16 to 1.27" of the panels marked; caller frees. */
 char *figure_panel_list(const struct figure_model *m, const bool *in);
 /* The words in the middle of a panel without any curve, "" for one with; and in a cell of the heat map. Caller frees. */
 char *figure_panel_says(const struct figure_model *m, size_t panel);
-char *figure_heat_text(const struct figure_cell *c);
-char *figure_heat_sub(const struct figure_cell *c);
+char *figure_heat_text(const struct figure_model *m, const struct figure_cell *c);
+char *figure_heat_sub(const struct figure_model *m, const struct figure_cell *c);
 /* "limit 1 GB", "" for 0; caller frees. */
 char *figure_limit_name(uint64_t limit_bytes);
 

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/units.h"
 #include "render/figure_parts.h"
+#include "render/table.h"
 
 /* Keeps a number and its unit on one line. */
 #define NBSP "\u00a0"
@@ -101,15 +102,33 @@ static const char *failure_words(enum outcome o)
 	return "not run";
 }
 
+/* "66.8 MB", "16.1 to 18.2 MB" */
+static void put_size_range(char *buf, size_t n, double from, double to)
+{
+	char a[32], b[32];
+
+	put_size(a, sizeof(a), from);
+	put_size(b, sizeof(b), to);
+	if (!strcmp(a, b)) {
+		(void)snprintf(buf, n, "%s", b);
+		return;
+	}
+	char *unit_a = strstr(a, NBSP), *unit_b = strstr(b, NBSP);
+	if (unit_a && unit_b && !strcmp(unit_a, unit_b))
+		*unit_a = 0;
+	(void)snprintf(buf, n, "%s to %s", a, b);
+}
+
 /* Numbers of one cell, or the range over a group of them */
 struct facts {
 	double first_from, first_to, release_from, release_to, stays_from, stays_to, lazy_from, lazy_to, share_from, share_to;
 	bool stays; /* a good part remains */
+	bool grows; /* all do, where they do not settle */
 };
 
 #define FACTS_INIT                                                                                                             \
 	{                                                                                                                      \
-		INFINITY, -INFINITY, INFINITY, -INFINITY, INFINITY, -INFINITY, INFINITY, -INFINITY, INFINITY, -INFINITY, false \
+		INFINITY, -INFINITY, INFINITY, -INFINITY, INFINITY, -INFINITY, INFINITY, -INFINITY, INFINITY, -INFINITY, false, true \
 	}
 
 static void widen(double *from, double *to, double v)
@@ -129,6 +148,7 @@ static void add_facts(struct facts *f, const struct figure_cell *c)
 	widen(&f->share_from, &f->share_to, c->share);
 	/* NAN compares false */
 	f->stays |= c->share < 0.9;
+	f->grows &= c->grows;
 }
 
 static void put_fall(char *buf, size_t n, const struct facts *f, double t_max_s)
@@ -155,10 +175,25 @@ static void put_fall(char *buf, size_t n, const struct facts *f, double t_max_s)
 		(void)snprintf(buf, n, "falls after %s", first);
 }
 
+/* What the kernel can have of it is told where it is much, and about as much for all. */
+static char *kept_words(const struct facts *f)
+{
+	char kept[96], size[32];
+
+	put_size_range(kept, sizeof(kept), f->stays_from, f->stays_to);
+	if (f->lazy_from < 0.5 * f->stays_from || f->lazy_from > f->lazy_to || f->lazy_to > 1.3 * f->lazy_from)
+		return strf("%s at the end", kept);
+	put_size(size, sizeof(size), f->lazy_from);
+	return strf("%s, %s reclaimable", kept, size);
+}
+
 static char *behaviour_words(const struct figure_model *m, enum behaviour b, const struct facts *f)
 {
 	char text[160] = "", size[32];
 
+	/* Where that counts: of what goes on growing, or falls a little, no fall is told. */
+	if (m->keeps && isfinite(f->stays_from) && (b == BEHAVIOUR_HELD || (b == BEHAVIOUR_FALLS && f->share_to < 0.5)))
+		return kept_words(f);
 	switch (b) {
 	case BEHAVIOUR_HELD:
 		if (f->lazy_from < 0.05 * f->stays_from || f->lazy_from > f->lazy_to)
@@ -171,8 +206,10 @@ static char *behaviour_words(const struct figure_model *m, enum behaviour b, con
 			return xstrdup(text);
 		put_size(size, sizeof(size), f->stays_to);
 		return strf("%s, to %s", text, size);
+	case BEHAVIOUR_KEPT:
+		return kept_words(f);
 	case BEHAVIOUR_MOVING:
-		return xstrdup("not settled");
+		return xstrdup(f->grows ? "still growing" : "not settled");
 	case BEHAVIOUR_FAILED:
 	case BEHAVIOUR_NONE:
 	case BEHAVIOUR_COUNT_:
@@ -206,22 +243,86 @@ char *figure_note_of_group(const struct figure_model *m, int group)
 	struct facts f = FACTS_INIT;
 	cleanup_strv struct strv notes = STRV_INIT;
 	enum behaviour b = BEHAVIOUR_NONE;
-	bool alike = true;
+	bool alike = true, settled = true, ended = true;
+	double from = INFINITY, to = -INFINITY;
+	enum outcome outcome = OUTCOME_OK;
+	char time[96];
 
 	for (size_t i = 0; i < m->panel_key.n * m->setting_key.n; i++) {
 		const struct figure_cell *c = &m->cell[i];
 
 		if (c->group != group)
 			continue;
-		alike &= !c->n_failed && (b == BEHAVIOUR_NONE || c->behaviour == b);
-		b = c->behaviour;
-		add_facts(&f, c);
 		if (*c->note && !strv_contains(&notes, c->note))
 			strv_push(&notes, c->note);
+		/* What was broken off by hand says nothing about the others. */
+		if (m->keeps && c->outcome == OUTCOME_INTERRUPTED && isnan(c->settled))
+			continue;
+		ended &= c->cross && c->n_failed == c->cell->n_runs && (outcome == OUTCOME_OK || outcome == c->outcome);
+		outcome = c->outcome;
+		widen(&from, &to, c->cross_after_s);
+		alike &= !c->n_failed && (b == BEHAVIOUR_NONE || c->behaviour == b);
+		settled &= !c->n_failed && !isnan(c->settled);
+		b = c->behaviour;
+		add_facts(&f, c);
 	}
 	if (notes.n < 2)
 		return xstrdup(notes.n ? notes.v[0] : "");
-	return alike ? behaviour_words(m, b, &f) : strf("%s; %s", notes.v[0], notes.v[1]);
+	if (ended && from <= to) {
+		put_time_range(time, sizeof(time), from, to);
+		return strf("%s after %s", failure_words(outcome), time);
+	}
+	if (!alike && !(m->keeps && settled && f.stays_from <= f.stays_to))
+		return strf("%s; %s", notes.v[0], notes.v[1]);
+	return behaviour_words(m, alike ? b : BEHAVIOUR_KEPT, &f);
+}
+
+/* The names of more have no room above a panel, where their colours stand anyway. */
+#define HEAP_NAMES_MAX 32
+
+/* One note for the curves of a panel that lie upon each other; NULL where they ended too differently for it. */
+static char *note_of_heap(const struct figure_model *m, size_t panel, int heap)
+{
+	struct facts f = FACTS_INIT;
+	cleanup_strv struct strv names = STRV_INIT;
+	enum behaviour b = BEHAVIOUR_NONE;
+	const char *note = NULL;
+	double top = NAN;
+	bool same = true;
+
+	for (size_t s = 0; s < m->setting_key.n; s++) {
+		const struct figure_cell *c = figure_cell_at(m, panel, s);
+
+		if (c->heap != heap)
+			continue;
+		same &= !note || !strcmp(note, c->note);
+		note = c->note;
+		/* Whoever drops it or not: it is there at the end. */
+		b = b == BEHAVIOUR_NONE || b == c->behaviour ? c->behaviour : BEHAVIOUR_KEPT;
+		if (c->n_failed || isnan(c->settled))
+			b = BEHAVIOUR_COUNT_;
+		add_facts(&f, c);
+		/* They are about equal: one number does. */
+		top = isnan(top) ? c->settled : top;
+		strv_push(&names, m->setting_name.v[s]);
+	}
+	f.stays_from = f.stays_to = isnan(top) ? f.stays_to : top;
+	if (!same && b == BEHAVIOUR_COUNT_)
+		return NULL;
+	cleanup_free char *list = strv_join(&names, ", "), *words = same ? xstrdup(note) : behaviour_words(m, b, &f);
+	return strlen(list) > HEAP_NAMES_MAX ? TAKE(words) : strf("%s: %s", list, words);
+}
+
+void figure_panel_notes_find(struct figure_model *m)
+{
+	for (size_t i = 0; i < m->panel_key.n * m->setting_key.n; i++) {
+		struct figure_cell *c = &m->cell[i];
+
+		if (c->heap)
+			c->panel_note = note_of_heap(m, i / m->setting_key.n, c->heap);
+		if (!c->panel_note)
+			c->panel_note = xstrdup(c->note);
+	}
 }
 
 char *figure_panel_says(const struct figure_model *m, size_t panel)
@@ -241,9 +342,19 @@ char *figure_panel_says(const struct figure_model *m, size_t panel)
 	return xstrdup(says ? says : "");
 }
 
-char *figure_heat_text(const struct figure_cell *c)
+char *figure_heat_text(const struct figure_model *m, const struct figure_cell *c)
 {
-	if (!isnan(c->share))
+	if (m->keeps && !isnan(c->settled)) {
+		char size[32];
+		double mib = c->settled / (double)MIB;
+
+		/* Two digits: beside each other they are all of one size. */
+		if (mib < 1000)
+			return strf("%.*f" NBSP "MB", mib < 9.95 ? 1 : 0, mib);
+		put_size(size, sizeof(size), c->settled);
+		return xstrdup(size);
+	}
+	if (!m->keeps && !isnan(c->share))
 		/* 99.8 % is not all. */
 		return strf(c->share >= 0.995 && c->share < 1 ? "%.1f" NBSP "%%" : "%.0f" NBSP "%%",
 			    fmin(100 * fmax(c->share, 0), c->share < 1 ? 99.9 : 100));
@@ -256,14 +367,16 @@ char *figure_heat_text(const struct figure_cell *c)
 	return xstrdup(c->behaviour == BEHAVIOUR_MOVING ? "not settled" : "not run");
 }
 
-char *figure_heat_sub(const struct figure_cell *c)
+char *figure_heat_sub(const struct figure_model *m, const struct figure_cell *c)
 {
 	char time[32];
 
-	if (isnan(c->share))
+	if (isnan(m->keeps ? c->settled : c->share))
 		return xstrdup("");
 	if (c->n_failed)
 		return strf("%zu of %zu failed", c->n_failed, c->cell->n_runs);
+	if (m->keeps)
+		return xstrdup(c->lazyfree_settled > 0.5 * c->settled ? "LazyFree" : "");
 	if (c->behaviour == BEHAVIOUR_HELD)
 		return xstrdup(c->lazyfree_settled > 0.05 * c->peak ? "LazyFree" : "held");
 	if (isnan(c->release_s) && isnan(c->first_fall_s))
@@ -332,8 +445,10 @@ static char *group_part(const struct figure_model *m, int group, size_t setting)
 		return xstrdup("");
 	if (m->setting_key.n == 1)
 		return TAKE(list);
-	if (n == drawn && drawn > 1 && n == m->panel_key.n)
+	if (n == drawn && (m->by_variant || (drawn > 1 && n == m->panel_key.n)))
 		return xstrdup(name);
+	if (m->by_variant)
+		return strf("%s, %s", name, list);
 	if (!strcmp(name, "default settings"))
 		return contrast ? strf("%s by default", list) : TAKE(list);
 	return strf("%s with %s", list, name);
@@ -428,6 +543,28 @@ static void say_falls(const struct figure_model *m, const struct side *s, size_t
 	}
 }
 
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* With numbers and their units, and "Go" and its release, on one line. Caller frees. */
+static char *unbroken(const char *text)
+{
+	char *ret = xcalloc(2 * strlen(text) + 1, 1), *to = ret;
+
+	for (const char *c = text; *c; c++) {
+		bool unit = c > text && is_digit(c[-1]) && strlen(c) > 2 && c[2] == 'B';
+		bool release = c > text + 1 && !strncmp(c - 2, "Go", 2) && is_digit(c[1]);
+
+		if (*c == ' ' && (unit || release))
+			to = stpcpy(to, NBSP);
+		else
+			*to++ = *c;
+	}
+	return ret;
+}
+
 /* From the first setting alone: that is what people meet unless they change something. */
 static char *headline(const struct figure_model *m)
 {
@@ -435,6 +572,11 @@ static char *headline(const struct figure_model *m)
 	cleanup_strv struct strv clauses = STRV_INIT;
 	struct side oom, held, falls;
 
+	if (m->keeps) {
+		cleanup_free char *kept = headline_of_what_is_kept(m->campaign);
+
+		return *kept || !question ? unbroken(kept) : xstrdup(question);
+	}
 	take_side(m, &oom, BEHAVIOUR_FAILED, OUTCOME_OOM_CGROUP);
 	take_side(m, &held, BEHAVIOUR_HELD, -1);
 	take_side(m, &falls, BEHAVIOUR_FALLS, -1);
@@ -538,6 +680,9 @@ void figure_words_find(struct figure_model *m)
 
 	cleanup_free char *how = say_subtitle(m);
 	m->subtitle = strf("%s%s", how, m->aligned ? " Time" NBSP "0: the memory is dropped." : "");
-	m->heatmap_subtitle = strf("Each cell: the share of the memory that was given back, and in what time. %s", how);
+	m->heatmap_subtitle = strf("Each cell: %s. %s",
+				   m->keeps ? "what is resident at the end of the run"
+					    : "the share of the memory that was given back, and in what time",
+				   how);
 	m->source = say_source(m);
 }

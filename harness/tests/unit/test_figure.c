@@ -327,6 +327,179 @@ static void lists_use_ranges(void **state)
 	campaign_free(c);
 }
 
+/* ---- a campaign by variant: what is kept counts, not what goes back
+ * -------------------------------------------------------------------------------------------------------------------- */
+
+#define FORMATS "format", "memtide-campaign/1", "scenario", "leak", "title", "Does it leak?"
+
+/* Another campaign, in a folder of its own: Go 1.11 to 1.13 with the values of one axis more. */
+static void begin_campaign(const char *axis, const char *const *values, char **ret_before)
+{
+	char template[] = "/tmp/memtide-test-figure-XXXXXX";
+	json_t *cells = json_array();
+	static const char *const releases[] = { "1.11", "1.12", "1.13" };
+
+	assert_non_null(mkdtemp(template));
+	*ret_before = folder;
+	folder = xstrdup(template);
+	for (size_t i = 0; i < 3; i++)
+		for (const char *const *v = values; *v; v++) {
+			cleanup_free char *id = strf("go=%s,%s=%s", releases[i], axis, *v);
+			json_array_append_new(cells, json_pack("{s:s, s:{s:s, s:s}, s:s+, s:b}", "id", id, "settings", "go",
+							       releases[i], axis, *v, "go_version", releases[i], ".9",
+							       "applicable", true));
+		}
+	cleanup_free char *path = strf("%s/campaign.json", folder);
+	cleanup_json json_t *info =
+		json_pack("{s:s, s:s, s:s, s:s, s:{s:s}, s:{s:s}, s:s, s:i, s:f, s:o}", FORMATS, "started", "2026-11-21T06:14:00Z",
+			  "memtide", "version", "1.0", "host", "kernel", "6.1.0", "clock", "virtual", "repeat", 1, "for_s", 20.0,
+			  "cells", cells);
+	assert_return_code(json_save(path, info, NULL), 0);
+}
+
+static void end_campaign(char *before)
+{
+	(void)folder_remove(folder, NULL);
+	free(folder);
+	folder = before;
+}
+
+/* To peak_mib until 8 s, then end_mib (if it is more, from 18 s on). settled, baseline: 0: missing. dropped: marks it. */
+static void run_of(const char *id, uint64_t peak_mib, uint64_t end_mib, uint64_t settled_mib, uint64_t baseline_mib, bool dropped)
+{
+	struct record *r = NULL;
+	json_t *metrics = json_pack("{s:I}", "peak_rss_bytes", (json_int_t)(peak_mib * MIB));
+	json_t *marks = json_pack("[{s:f, s:s, s:s}, {s:f, s:s, s:s}]", "t_s", 1.0, "name", "load", "by", "program", "t_s", 10.0,
+				  "name", "neighbour", "by", "supervisor");
+
+	assert_return_code(record_create(folder, id, 1, &r, NULL), 0);
+	sample(r, 0, 2);
+	sample(r, 1, peak_mib / 2);
+	sample(r, 2, peak_mib);
+	sample(r, end_mib > peak_mib ? 18 : 8, end_mib);
+	if (settled_mib)
+		json_object_set_new(metrics, "settled_rss_bytes", json_integer((json_int_t)(settled_mib * MIB)));
+	if (baseline_mib) {
+		json_object_set_new(metrics, "baseline_rss_bytes", json_integer((json_int_t)(baseline_mib * MIB)));
+		json_object_set_new(metrics, "released_share",
+				    json_real((double)(peak_mib - end_mib) / (double)(peak_mib - baseline_mib)));
+	}
+	if (dropped)
+		json_array_append_new(marks, json_pack("{s:f, s:s, s:s}", "t_s", 4.0, "name", "dropped", "by", "program"));
+	cleanup_json json_t *run =
+		json_pack("{s:s, s:s, s:f, s:o, s:{s:s, s:s*}, s:o}", "format", "memtide-run/1", "outcome", "ok", "target_s", 20.0,
+			  "metrics", metrics, "missing", "release_s", dropped ? "RSS never fell" : "no mark dropped",
+			  "settled_rss_bytes", settled_mib ? NULL : "RSS still moves at the end", "marks", marks);
+	assert_return_code(record_close_series(r, NULL), 0);
+	assert_return_code(record_finish(r, run, NULL), 0);
+	record_free(r);
+}
+
+static const char *const variants[] = { "leaky", "emptied", "fixed", NULL };
+
+static void begin_leak(char **before)
+{
+	static const char *const releases[] = { "1.11", "1.12", "1.13" };
+
+	begin_campaign("variant", variants, before);
+	for (size_t i = 0; i < 3; i++) {
+		cleanup_free char *leaky = strf("go=%s,variant=leaky", releases[i]),
+				  *emptied = strf("go=%s,variant=emptied", releases[i]),
+				  *fixed = strf("go=%s,variant=fixed", releases[i]);
+
+		run_of(leaky, 200, 200, 200 + i, 2, false);
+		run_of(emptied, 200, 200, 201, 2, true);
+		run_of(fixed, 80, 20, 20, 2, false);
+	}
+}
+
+static void what_variants_keep_is_the_headline(void **state)
+{
+	char *before;
+
+	(void)state;
+	begin_leak(&before);
+	cleanup_free char *text = written("figure.gp");
+	end_campaign(before);
+	assert_has(text, "title = 'leaky and emptied keep 200" NBSP "MB above the baseline under every release; fixed 18" NBSP "MB'\n");
+	assert_has(text, "heatmap_subtitle = 'Each cell: what is resident at the end of the run. Does it leak?");
+	assert_has(text, "array heat_text[9] = ['200" NBSP "MB', '201" NBSP "MB', '20" NBSP "MB', '201" NBSP "MB'");
+}
+
+static void variants_have_their_plain_names_and_colours(void **state)
+{
+	char *before;
+
+	(void)state;
+	begin_leak(&before);
+	cleanup_free char *text = written("figure.gp");
+	end_campaign(before);
+	assert_has(text, "array setting_name[3] = ['leaky', 'emptied', 'fixed']\n");
+	/* The first is warm, the others are cool; groups have their variant's. */
+	assert_has(text, "array setting_hue[3] = [2, 1, 3]\n");
+	assert_has(text, "n_groups = 3\n");
+	assert_has(text, "array group_name[3] = ['leaky', 'emptied', 'fixed']\n");
+	assert_has(text, "array group_hue[3] = [2, 1, 3]\n");
+}
+
+/* Nobody said that anything is dropped, so it is no matter of giving back. */
+static void what_drops_nothing_has_an_end(void **state)
+{
+	char *before;
+
+	(void)state;
+	begin_leak(&before);
+	cleanup_free char *text = written("figure.gp");
+	end_campaign(before);
+	assert_has(text, "'20" NBSP "MB at the end'");
+	assert_null(strstr(text, "given back"));
+}
+
+static void coinciding_curves_are_told_together(void **state)
+{
+	char *before;
+
+	(void)state;
+	begin_leak(&before);
+	cleanup_free char *text = written("figure.gp");
+	end_campaign(before);
+	assert_has(text, "array curve_note[9] = ['leaky, emptied: 200" NBSP "MB at the end', 'leaky, emptied: 200" NBSP
+			 "MB at the end', '20" NBSP "MB at the end', ");
+	assert_has(text, "array curve_layer[9] = [1, 0, 0, 1, 0, 0, 1, 0, 0]\n");
+	assert_has(text, "array curve_layers[9] = [2, 2, 1, 2, 2, 1, 2, 2, 1]\n");
+}
+
+static void marks_that_all_share_are_in_the_overlay(void **state)
+{
+	char *before;
+
+	(void)state;
+	begin_leak(&before);
+	cleanup_free char *text = written("figure.gp");
+	end_campaign(before);
+	assert_has(text, "array mark_name[3] = ['load', 'dropped', 'neighbour']\n");
+	assert_has(text, "array mark_act[3] = [0, 0, 1]\n");
+	/* `dropped` is one variant's alone. */
+	assert_has(text, "array shared_t_s[3] = [1, NaN, 10]\n");
+}
+
+static void without_baseline_the_settled_value_counts(void **state)
+{
+	static const char *const settings[] = { "default", "x=1", NULL };
+	char *before;
+
+	(void)state;
+	begin_campaign("godebug", settings, &before);
+	run_of("go=1.11,godebug=default", 200, 150, 150, 0, false);
+	run_of("go=1.12,godebug=default", 100, 200, 0, 0, false);
+	run_of("go=1.13,godebug=default", 200, 150, 0, 0, false);
+	cleanup_free char *text = written("figure.gp");
+	end_campaign(before);
+	assert_has(text, "array curve_note[6] = ['150" NBSP "MB at the end', '', 'still growing', '', 'not settled', '']\n");
+	assert_has(text, "title = 'The default keeps 150" NBSP "MB under Go" NBSP "1.11; the default is not settled at the end under Go" NBSP
+			 "1.12 and 1.13'\n");
+}
+
 static void without_gnuplot_the_error_says_how_to_draw_later(void **state)
 {
 	struct err cleanup_err err = ERR_INIT;
@@ -394,6 +567,12 @@ int main(void)
 		cmocka_unit_test(a_jump_of_the_virtual_clock_is_no_gap),
 		cmocka_unit_test(lazyfree_is_the_second_block),
 		cmocka_unit_test(lists_use_ranges),
+		cmocka_unit_test(what_variants_keep_is_the_headline),
+		cmocka_unit_test(variants_have_their_plain_names_and_colours),
+		cmocka_unit_test(what_drops_nothing_has_an_end),
+		cmocka_unit_test(coinciding_curves_are_told_together),
+		cmocka_unit_test(marks_that_all_share_are_in_the_overlay),
+		cmocka_unit_test(without_baseline_the_settled_value_counts),
 		cmocka_unit_test(without_gnuplot_the_error_says_how_to_draw_later),
 		cmocka_unit_test(all_figures_are_drawn),
 	};
