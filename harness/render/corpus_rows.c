@@ -213,7 +213,7 @@ static void put_cell(struct corpus_rows *ret, struct corpus_row *row, const stru
 	qsort(column->v, column->n, sizeof(*column->v), by_version);
 }
 
-/* A leak that is mended is no memory that is kept: small is what never had a fifth of the scenario's largest. */
+/* A leak that is mended is no memory that is kept: small is what never had a third of the scenario's largest. */
 static void find_small(struct corpus_row *rows, size_t n, size_t n_columns)
 {
 	double largest = 0;
@@ -227,7 +227,7 @@ static void find_small(struct corpus_row *rows, size_t n, size_t n_columns)
 			for (size_t k = 0; k < rows[i].columns[c].n; k++) {
 				struct corpus_cell *cell = &rows[i].columns[c].v[k];
 
-				if (cell->fate < FATE_KILLED && cell->peak_above_bytes < 0.2 * largest)
+				if (cell->fate < FATE_KILLED && cell->peak_above_bytes < largest / 3)
 					cell->fate = FATE_SMALL;
 			}
 }

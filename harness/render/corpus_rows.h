@@ -15,7 +15,7 @@
 /* What became of the memory; the first that holds, worst last. */
 enum fate {
 	FATE_RELEASED, /* more than 90 % of what came on top of the baseline was given back */
-	FATE_SMALL,    /* it never had a fifth of what the scenario's largest cell had */
+	FATE_SMALL,    /* it never had a third of what the scenario's largest cell had */
 	FATE_PARTLY,   /* more than 10 % was given back */
 	FATE_LAZYFREE, /* still resident, but the kernel takes it when it needs it */
 	FATE_KEPT,     /* still resident */
