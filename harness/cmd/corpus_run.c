@@ -16,6 +16,7 @@
 #include "render/progress.h"
 #include "run/clock.h"
 #include "run/eta.h"
+#include "run/queue.h"
 
 #define DEFAULT_RATE_HZ 1000
 #define ETA_AT_S        60.0 /* what is said then is recorded, beside what came true; or when half of the runs are done, if that is earlier */
@@ -427,7 +428,7 @@ static void expect(struct corpus_job *c)
 	for (size_t i = 0; i < c->n; i++) {
 		const struct job *j = c->jobs[i];
 		const struct eta_room room = { j->budget_bytes, j->host.cpus, j->options->jobs };
-		struct eta_kind kind = { job_takes_s(j), j->scenario->clock == CLOCK_KIND_VIRTUAL ? 0 : START_GAP_S, j->scenario->needs_bytes };
+		struct eta_kind kind = { job_takes_s(j), j->scenario->clock == CLOCK_KIND_VIRTUAL ? 0 : START_GAP_S, j->scenario->alone ? QUEUE_ALONE : j->scenario->needs_bytes };
 		size_t left = 0;
 
 		for (size_t k = 0; k < j->plan->n_order; k++)

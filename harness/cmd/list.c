@@ -197,12 +197,12 @@ static void print_run(const struct scenario *s)
 	char time[32], limit[32], needs[32];
 	cleanup_free char *repeats = s->repeat == 1 ? xstrdup("once") : strf("%u times", s->repeat);
 	cleanup_free char *run =
-		strf("%s%s on the %s clock%s, each cell %s",
+		strf("%s%s on the %s clock%s%s, each cell %s",
 		     s->for_ns	     ? ""
 		     : s->load.given ? "until it exits or its load has ended, at most "
 				     : "until it exits, at most ",
 		     format_duration(time, sizeof(time), (double)(s->for_ns ? s->for_ns : s->timeout_ns) / NS_PER_S),
-		     clock_kind_name(s->clock), s->clock_strict ? " or not at all" : "", repeats);
+		     clock_kind_name(s->clock), s->clock_strict ? " or not at all" : "", s->alone ? ", alone" : "", repeats);
 	cleanup_free char *memory =
 		strf("limit %s, needs %s", s->limit_bytes ? format_size(limit, sizeof(limit), s->limit_bytes) : "none",
 		     format_size(needs, sizeof(needs), s->needs_bytes));

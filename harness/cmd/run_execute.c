@@ -381,7 +381,7 @@ static void enqueue(struct execution *x, struct job *j, uint64_t *needs, size_t 
 			continue;
 		}
 		x->order[*n] = (struct queued){ j, i };
-		needs[(*n)++] = kind.needs_bytes = p->cells[p->order[i].cell].needs_bytes;
+		needs[(*n)++] = kind.needs_bytes = job_needs_bytes(j, p->order[i].cell);
 		j->cost_s = eta_cost_s(&kind, &room);
 		j->left++;
 	}

@@ -122,6 +122,8 @@ void job_count(struct job *j, enum outcome o);
 void iso_time_now(char buf[32]);
 /* Real time that a run takes, as far as can be told before one has been made. 0: it ends by itself, nobody knows when. */
 double job_guess_run_s(const struct job *j);
+/* For the queue. */
+uint64_t job_needs_bytes(const struct job *j, size_t cell);
 /* The same, and a guess where nobody knows. */
 double job_takes_s(const struct job *j);
 /* run.c: a folder of its own in parent, "<time>-<name>", never one that is there already: two memtides may start within one

@@ -141,6 +141,11 @@ static unsigned print_fetches(const struct job *j)
 	return n;
 }
 
+uint64_t job_needs_bytes(const struct job *j, size_t cell)
+{
+	return j->scenario->alone ? QUEUE_ALONE : j->plan->cells[cell].needs_bytes;
+}
+
 double job_guess_run_s(const struct job *j)
 {
 	double for_s = (double)j->scenario->for_ns / 1e9, virtual_s = VIRTUAL_RUN_S + VIRTUAL_PER_S * for_s;
@@ -195,7 +200,7 @@ void job_print_plan(const struct job *j)
 	size_t applicable = 0;
 
 	for (size_t i = 0; i < p->n_order; i++)
-		needs[i] = p->cells[p->order[i].cell].needs_bytes;
+		needs[i] = job_needs_bytes(j, p->order[i].cell);
 	printf("%s: %s\n\n", j->scenario->name, j->scenario->title);
 	for (size_t i = 0; i < p->n_cells; i++) {
 		char version[32] = "";
@@ -213,8 +218,9 @@ void job_print_plan(const struct job *j)
 	struct queue q = { .budget_bytes = j->budget_bytes, .max_jobs = j->options->jobs, .cpus = j->host.cpus, .needs_bytes = needs, .n = p->n_order };
 
 	print_clock(j->scenario);
-	printf("Memory: %s a run, %s to share (70 %% of what is available)\n", format_size(size, sizeof(size), p->n_order ? needs[0] : 0),
-	       format_size(budget, sizeof(budget), j->budget_bytes));
+	printf("Memory: %s a run, %s to share (70 %% of what is available)%s\n",
+	       format_size(size, sizeof(size), p->n_order ? p->cells[p->order[0].cell].needs_bytes : 0),
+	       format_size(budget, sizeof(budget), j->budget_bytes), j->scenario->alone ? ", one at a time" : "");
 	print_time(j, &q, fetches);
 }
 

@@ -132,6 +132,7 @@ struct scenario {
 	struct ready ready;
 	struct timeline timeline;
 	unsigned repeat;      /* default 1, at most 1000 */
+	bool alone;           /* nothing runs beside it: its speed is measured */
 	double takes_s;       /* real time that one run takes, about: for estimates before one has been made; 0: not said */
 	struct expectation *expect; /* owned */
 	size_t n_expect;

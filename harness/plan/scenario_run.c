@@ -36,6 +36,11 @@ static int convert_times(struct conversion *c)
 	s->repeat = (unsigned)repeat;
 	if (raw->takes && parse_duration(raw->takes, &takes_ns, c->err) < 0)
 		return places_wrap(c->places, c->err, "run.takes");
+	if (raw->alone && strcmp(raw->alone, "true")) {
+		(void)err_usage(c->err, "alone is '%s': write alone: true, or leave it out", raw->alone);
+		return places_wrap(c->places, c->err, "run.alone");
+	}
+	s->alone = raw->alone;
 	s->takes_s = (double)takes_ns / NS_PER_S;
 	return 0;
 }

@@ -42,6 +42,7 @@ static const struct key program_keys[] = {
 static const struct key run_keys[] = {
 	{ "for", SHAPE_TEXT, false, NULL },    { "timeout", SHAPE_TEXT, false, NULL }, { "clock", SHAPE_TEXT, false, NULL },
 	{ "repeat", SHAPE_TEXT, false, NULL }, { "takes", SHAPE_TEXT, false, NULL },
+	{ "alone", SHAPE_TEXT, false, NULL },
 	{ NULL, SHAPE_TEXT, false, NULL },
 };
 
@@ -414,6 +415,7 @@ static const cyaml_schema_field_t run_fields[] = {
 	TEXT("clock", struct raw_run, clock),
 	TEXT("repeat", struct raw_run, repeat),
 	TEXT("takes", struct raw_run, takes),
+	TEXT("alone", struct raw_run, alone),
 	CYAML_FIELD_END,
 };
 

@@ -48,7 +48,7 @@ struct raw_program {
 };
 
 struct raw_run {
-	char *duration, *timeout, *clock, *repeat, *takes;
+	char *duration, *timeout, *clock, *repeat, *takes, *alone;
 };
 
 struct raw_load {

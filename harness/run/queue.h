@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define QUEUE_ALONE (UINT64_MAX / 4) /* what one needs that is to go alone: more than any budget */
+
 struct queue {
 	uint64_t budget_bytes;
 	unsigned max_jobs;  /* 0: no bound but memory and CPUs */

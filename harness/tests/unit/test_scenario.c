@@ -102,6 +102,7 @@ static const struct flaw {
 	{ "repeat-fraction", "7:11", "'2.5' is not a whole number" },
 	{ "repeat-many", "5:15", "1001 is out of range: 1 to 1000" },
 	{ "repeat-zero", "5:25", "0 is out of range: 1 to 1000" },
+	{ "run-alone", "5:14", "alone is 'yes': write alone: true" },
 	{ "story-unknown", "4:8", "there is no story 'leak'" },
 	{ "takes-no-unit", "5:14", "'12' is not a duration" },
 	{ "thp", "5:13", "write default or never" },
