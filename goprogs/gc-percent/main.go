@@ -19,7 +19,7 @@ import (
 
 const (
 	steps, block = 20, 6554 << 10 // 128 MB
-	last, small  = 30, 1 << 20    // the last requests, one a second
+	last, small  = 60, 1 << 20    // the last requests, one a second
 	pageSize     = 4096
 )
 
@@ -61,11 +61,11 @@ func main() {
 		freed++
 	}
 	for i := 0; i < last; i++ {
-		request = allocate(small)
+		go func() { request = allocate(small) }() // on a stack of its own, where nothing of the load's is left
 		time.Sleep(time.Second)
 	}
 	mark.At("idle")
-	time.Sleep(50 * time.Second)
+	time.Sleep(40 * time.Second)
 	mark.Value("operations", freed)
 	mark.Runtime()
 	for {
