@@ -98,18 +98,28 @@ json_t *expectations_versus(const struct plan *p)
 	return all;
 }
 
+/* Where something is expected of a run, but nothing of how it ends, it has to end well. */
+static json_t *should_have_ended_well(enum outcome outcome)
+{
+	return json_pack("{s:s, s:b, s:s, s:s, s:s}", "that", "outcome == ok", "holds", false, "measured", outcome_to_string(outcome), "limit",
+			 outcome_to_string(OUTCOME_OK), "because", "no other end is expected of it");
+}
+
 json_t *expectations_evaluate(const struct scenario *s, const struct cell *c, enum outcome outcome, const json_t *metrics,
 			      const json_t *missing)
 {
 	json_t *all = json_array();
+	bool expected = false, of_its_end = false;
 
 	for (size_t i = 0; i < s->n_expect; i++) {
 		const struct expectation *e = &s->expect[i];
 
-		if (e->n_versus || !cell_matches(c, e->match, e->n_match))
+		if (!cell_matches(c, e->match, e->n_match))
 			continue;
-		for (size_t k = 0; k < e->n_conditions; k++) {
+		expected = true;
+		for (size_t k = 0; !e->n_versus && k < e->n_conditions; k++) {
 			const struct condition *condition = &e->conditions[k];
+			of_its_end |= condition->on_outcome;
 			json_t *result = condition->on_outcome ? evaluate_outcome(condition, outcome) : evaluate(condition, metrics, missing);
 
 			json_object_set_new(result, "because", e->because ? json_string(e->because) : json_null());
@@ -118,5 +128,7 @@ json_t *expectations_evaluate(const struct scenario *s, const struct cell *c, en
 			json_array_append_new(all, result);
 		}
 	}
+	if (expected && !of_its_end && outcome != OUTCOME_OK)
+		json_array_append_new(all, should_have_ended_well(outcome));
 	return all;
 }

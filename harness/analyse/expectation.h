@@ -11,7 +11,8 @@
 /* New reference: one object per condition that applies to the cell, in the scenario's order: {"that": "released_share < 0.05",
  * "holds": true | false | null, "measured": 0.002 | null, "limit": 0.05 | null (both words in a condition on the outcome),
  * "because": "..." | null}. holds is null where a metric is missing ("why" then says so): that counts as failed. "share" stands
- * there if it need not hold in every repeat. Those with a `versus` are left out. */
+ * there if it need not hold in every repeat. Those with a `versus` are left out. A run that did not end well, and of whose end nothing is
+ * expected, fails by "outcome == ok". */
 json_t *expectations_evaluate(const struct scenario *s, const struct cell *c, enum outcome outcome, const json_t *metrics,
 			      const json_t *missing);
 /* New reference: those with a `versus`, one object per condition and cell, for campaign.json: {"cell", "other": the ids, "that",

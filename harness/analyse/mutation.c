@@ -241,8 +241,7 @@ static bool are_a_pair(const struct scenario *s, const struct strv *own, const s
 {
 	const char *axis = only_difference(a->cell, b->cell);
 
-	if (!axis || a->at == SIZE_MAX || b->at == SIZE_MAX || is_a_race(s, a->cell) || is_a_race(s, b->cell) ||
-	    are_described_alike(s, a->cell, b->cell))
+	if (!axis || a->at == SIZE_MAX || b->at == SIZE_MAX || are_described_alike(s, a->cell, b->cell))
 		return false;
 	*ret = strcmp(axis, "go") ? MUTATION_VARIANT : MUTATION_RELEASE;
 	return !strcmp(axis, "variant") || (!strcmp(axis, "go") && are_neighbours(all, n, own, a->cell, b->cell));
@@ -260,7 +259,11 @@ void mutations_find(const struct campaign *c, const struct plan *p, const struct
 		all[i] = (struct measured){ &p->cells[i], p->cells[i].why_not ? SIZE_MAX : runs_of(&cells, p->cells[i].id) };
 	for (size_t i = 0; i < p->n_cells; i++)
 		for (size_t k = i + 1; k < p->n_cells; k++)
-			if (are_a_pair(p->scenario, own_releases, all, p->n_cells, &all[i], &all[k], &kind))
+			if (!are_a_pair(p->scenario, own_releases, all, p->n_cells, &all[i], &all[k], &kind))
+				continue;
+			else if (is_a_race(p->scenario, all[i].cell) || is_a_race(p->scenario, all[k].cell))
+				ret->races += 2;
+			else
 				exchange(c, p->scenario, &cells, kind, &all[i], &all[k], ret);
 	campaign_cells_done(&cells);
 }

@@ -30,6 +30,7 @@ struct mutation {
 struct mutations {
 	struct mutation *v; /* owned */
 	size_t n;
+	size_t races; /* exchanges that are not made, because of a race */
 };
 
 /* A campaign's cells as its scenario plans them, with the exact releases that they were run with. s: the campaign's own copy

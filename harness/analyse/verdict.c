@@ -14,20 +14,32 @@ static const char *text_of(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
+static double share_of(const json_t *e)
+{
+	const json_t *share = json_object_get(e, "share");
+
+	return json_is_number(share) ? json_number_value(share) : 1;
+}
+
+/* The same words may be expected twice, for different reasons or of another share of the repeats. */
+static bool same_reason(const struct verdict *v, const json_t *e)
+{
+	return v->share == share_of(e) && !strcmp(v->because ? v->because : "", text_of(e, "because"));
+}
+
 static struct verdict *verdict_of(struct verdicts *l, const struct campaign_cell *cell, const struct campaign_cell *other, const json_t *e)
 {
 	const char *that = text_of(e, "that");
-	const json_t *share = json_object_get(e, "share");
 
 	for (size_t i = 0; i < l->n; i++)
-		if (l->v[i].cell == cell && l->v[i].other == other && !strcmp(l->v[i].that, that))
+		if (l->v[i].cell == cell && l->v[i].other == other && !strcmp(l->v[i].that, that) && same_reason(&l->v[i], e))
 			return &l->v[i];
 	l->v = xreallocarray(l->v, l->n + 1, sizeof(*l->v));
 	l->v[l->n] = (struct verdict){ .cell = cell,
 				       .other = other,
 				       .that = that,
 				       .because = json_string_value(json_object_get(e, "because")),
-				       .share = json_is_number(share) ? json_number_value(share) : 1,
+				       .share = share_of(e),
 				       .other_median = NAN };
 	return &l->v[l->n++];
 }
@@ -88,6 +100,20 @@ static bool has_been_measured(const struct campaign_run *r)
 	return json_object_size(json_object_get(r->run, "metrics")) > 0 && r->outcome != OUTCOME_INTERRUPTED;
 }
 
+/* What one cell is held against another for is how it ends when it ends as it should. */
+static bool has_ended_as_expected(const struct campaign_run *r)
+{
+	const json_t *e;
+	size_t i;
+
+	json_array_foreach(json_object_get(r->run, "expectations"), i, e)
+	{
+		if (!strncmp(text_of(e, "that"), "outcome", 7))
+			return json_is_true(json_object_get(e, "holds"));
+	}
+	return r->outcome == OUTCOME_OK;
+}
+
 static size_t runs_measured(const struct campaign_cell *cell)
 {
 	size_t n = 0;
@@ -115,8 +141,13 @@ static double median_of(const struct campaign_cell *cell, const char *metric, co
 	size_t n = 0;
 
 	for (size_t i = 0; i < cell->n_runs; i++) {
-		const json_t *value = has_been_measured(cell->runs[i]) ? metric_of(cell->runs[i], metric, ret_why) : NULL;
+		const struct campaign_run *r = cell->runs[i];
+		const json_t *value = NULL;
 
+		if (has_been_measured(r) && !has_ended_as_expected(r))
+			*ret_why = "the run did not end as it should";
+		else if (has_been_measured(r))
+			value = metric_of(r, metric, ret_why);
 		if (value)
 			v[n++] = json_number_value(value);
 	}

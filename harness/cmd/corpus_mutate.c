@@ -52,7 +52,7 @@ static const struct argp argp = {
 };
 
 struct score {
-	size_t made[MUTATION_KIND_COUNT_], noticed[MUTATION_KIND_COUNT_];
+	size_t made[MUTATION_KIND_COUNT_], noticed[MUTATION_KIND_COUNT_], races;
 };
 
 static size_t made(const struct score *s)
@@ -67,6 +67,7 @@ static size_t noticed(const struct score *s)
 
 static void add(struct score *s, const struct mutations *m)
 {
+	s->races += m->races;
 	for (size_t i = 0; i < m->n; i++) {
 		s->made[m->v[i].kind]++;
 		s->noticed[m->v[i].kind] += m->v[i].noticed;
@@ -149,6 +150,7 @@ static int mutate_all(const struct corpus *c)
 			continue;
 		}
 		print_score(json_string_value(json_object_get(c->campaigns[i]->info, "scenario")), &own);
+		all.races += own.races;
 		for (int k = 0; k < MUTATION_KIND_COUNT_; k++) {
 			all.made[k] += own.made[k];
 			all.noticed[k] += own.noticed[k];
@@ -156,6 +158,8 @@ static int mutate_all(const struct corpus *c)
 	}
 	printf("\n");
 	print_score("all", &all);
+	if (all.races)
+		printf("\nNot asked for: %zu exchanges with cells of which a scenario says that they are a race (race: true).\n", all.races);
 	print_survivors(&survivors);
 	if (code != EXIT_EXPECTED)
 		return code;

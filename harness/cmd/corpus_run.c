@@ -338,6 +338,9 @@ static int take_up(struct corpus_job *c, const struct run_options *o, struct str
 	campaigns = json_object_get(info, "campaigns");
 	json_array_foreach(campaigns, i, one) if (json_is_string(json_object_get(one, "scenario")))
 		strv_push(ret_scenarios, json_string_value(json_object_get(one, "scenario")));
+	/* Those that failed are tried again, or they would be forgotten. */
+	json_array_foreach(json_object_get(info, "failed"), i, one) if (json_is_string(one))
+		strv_push(ret_scenarios, json_string_value(one));
 	return 0;
 }
 

@@ -195,8 +195,13 @@ static json_t *damage_json(const char *series, const struct run_result *r)
 	cleanup_free char *marks = r && r->lost_marks ? strf("%llu marks after the first %zu were not kept",
 							     (unsigned long long)r->lost_marks, r->n_marks)
 						      : NULL;
+	cleanup_free char *told = r && r->lost_told ? strf("%llu numbers that the program told after the first 200000 were not kept", (unsigned long long)r->lost_told)
+						    : NULL;
+	cleanup_free char *no_lines = r && r->no_lines ? strf("%llu lines that the program wrote to MEMTIDE_MARK_FD are neither a mark nor a number",
+							      (unsigned long long)r->no_lines)
+						       : NULL;
 	const char *leader = r && r->sampling.leader_exited ? "the program's first thread ended while others went on: their memory was not seen" : NULL;
-	const char *const parts[] = { series, marks, leader };
+	const char *const parts[] = { series, marks, told, no_lines, leader };
 	cleanup_strv struct strv all = STRV_INIT;
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)

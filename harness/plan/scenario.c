@@ -20,34 +20,11 @@
 
 /* --- name, title, program --- */
 
-static const char *const stories[STORY_COUNT_] = {
-	[STORY_IDLE_MEMORY] = "idle memory", [STORY_LEAKS] = "leaks",	      [STORY_NATIVE_MEMORY] = "native memory",
-	[STORY_UNDER_PRESSURE] = "under pressure", [STORY_SETTINGS] = "settings", [STORY_HISTORY] = "history",
-};
-
-const char *story_name(enum story story)
-{
-	return stories[story];
-}
-
 static int convert_story(struct conversion *c)
 {
-	const char *text = c->raw->story;
-	cleanup_strv struct strv names = STRV_INIT;
-
-	c->s->story = STORY_NONE;
-	for (int i = 0; text && i < STORY_NONE; i++) {
-		strv_push(&names, stories[i]);
-		if (!strcmp(text, stories[i]))
-			c->s->story = (enum story)i;
-	}
-	if (!text || c->s->story != STORY_NONE)
-		return 0;
-
-	cleanup_free char *all = strv_join(&names, ", ");
-
-	(void)err_usage(c->err, "there is no story '%s': there are %s", text, all);
-	return places_wrap(c->places, c->err, "story");
+	if (story_parse(c->raw->story, &c->s->story, c->err) < 0)
+		return places_wrap(c->places, c->err, "story");
+	return 0;
 }
 
 /* Folded text of several lines, without its line ends. */

@@ -40,6 +40,9 @@ int env_parse(const char *value, struct assignments *ret, struct err *err);
 void assignments_done(struct assignments *a);
 #define cleanup_assignments __attribute__((cleanup(assignments_done)))
 
+/* NULL: STORY_NONE. */
+int story_parse(const char *text, enum story *ret, struct err *err);
+
 int condition_parse(const char *text, struct condition *ret, struct err *err);
 void condition_done(struct condition *c);
 /* "0.05", "-3", "12.5"; nothing else. */

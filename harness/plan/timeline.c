@@ -44,14 +44,6 @@ char *act_text(const struct act *a)
 	return strf("%s %s", act_name(a->kind), a->kind == ACT_SIGNAL ? name : format_size(size, sizeof(size), a->amount_bytes));
 }
 
-bool timeline_has(const struct timeline *t, enum act_kind kind)
-{
-	for (size_t i = 0; i < t->n; i++)
-		if (t->v[i].kind == kind)
-			return true;
-	return false;
-}
-
 const struct act *timeline_in_group(const struct timeline *t)
 {
 	for (size_t i = 0; i < t->n; i++)

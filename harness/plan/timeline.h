@@ -43,8 +43,6 @@ const char *act_mark(enum act_kind kind);
 char *act_text(const struct act *a);
 /* "SIGUSR1". Caller frees. */
 char *signal_name(int number);
-/* Whether there is such an act. */
-bool timeline_has(const struct timeline *t, enum act_kind kind);
 /* The first act that cannot be done without a cgroup; NULL: none. */
 const struct act *timeline_in_group(const struct timeline *t);
 /* Whether each act can be where the scenario, as the command line has changed it, puts it: before the end of the run, and a limit

@@ -213,7 +213,8 @@ static void put_cell(struct corpus_rows *ret, struct corpus_row *row, const stru
 	qsort(column->v, column->n, sizeof(*column->v), by_version);
 }
 
-/* A leak that is mended is no memory that is kept: small is what never had a third of the scenario's largest. */
+/* A leak that is mended is no memory that is kept: small is what never had a third of the scenario's largest, of those that were not
+ * killed. */
 static void find_small(struct corpus_row *rows, size_t n, size_t n_columns)
 {
 	double largest = 0;
@@ -221,7 +222,8 @@ static void find_small(struct corpus_row *rows, size_t n, size_t n_columns)
 	for (size_t i = 0; i < n; i++)
 		for (size_t c = 0; c < n_columns; c++)
 			for (size_t k = 0; k < rows[i].columns[c].n; k++)
-				largest = fmax(largest, rows[i].columns[c].v[k].peak_above_bytes);
+				if (rows[i].columns[c].v[k].fate < FATE_KILLED)
+					largest = fmax(largest, rows[i].columns[c].v[k].peak_above_bytes);
 	for (size_t i = 0; i < n; i++)
 		for (size_t c = 0; c < n_columns; c++)
 			for (size_t k = 0; k < rows[i].columns[c].n; k++) {

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/strv.h"
 #include "run/act_helper.h"
+#include "record/series.h"
 #include "run/cgroup.h"
 #include "run/cgroup_files.h"
 #include "run/clock.h"
@@ -103,11 +104,23 @@ static void listen_to(struct acting *x)
 		take_line(x);
 }
 
+/* In the program's own group the kernel counts whom it kills: others may have sent the signal. */
+static bool was_out_of_memory(const struct acting *x)
+{
+	struct memcg_counters c;
+
+	if (x->act.kind != ACT_PRESSURE)
+		return true;
+	memcg_counters(x->all->target.memcg, &c);
+	return c.oom_kills == MISSING || c.oom_kills > x->all->oom_kills;
+}
+
 static void has_died(struct acting *x, bool killed)
 {
 	struct act_report *r = report_of(x);
 
 	listen_to(x);
+	killed = killed && was_out_of_memory(x);
 	if (killed && x->act.kind == ACT_PRESSURE)
 		x->all->oom_kills++;
 	if (is_under_way(x)) {

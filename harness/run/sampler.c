@@ -67,7 +67,7 @@ struct sampler_slot {
 	int64_t exited_ns;
 	bool leader_exited; /* other threads went on */
 	uint64_t max_rss_bytes;
-	uint64_t samples, missed, lost, lost_marks;
+	uint64_t samples, missed, lost, lost_marks, no_lines;
 	struct lateness lateness;
 
 	_Atomic uint32_t cpu_permille;
@@ -174,8 +174,10 @@ static void store_line(struct sampler_slot *s, int64_t t_ns)
 	if (equals)
 		m.value = parse_value(equals + 1, s->partial_len - name - 1);
 	/* A number that is none says nothing. */
-	if (equals && (m.value == MISSING || name > MARK_NAME_MAX))
+	if (equals && (m.value == MISSING || name > MARK_NAME_MAX || name == 0)) {
+		s->no_lines++;
 		name = 0;
+	}
 	copy_name(m.name, s->partial, name, equals ? '_' : '-');
 	s->partial_len = 0;
 	if (!m.name[0])
@@ -196,8 +198,11 @@ static bool read_marks(struct sampler_slot *s, int64_t t_ns)
 	char text[512];
 	ssize_t n = s->mark_fd < 0 ? -1 : read(s->mark_fd, text, sizeof(text));
 
-	if (n == 0)
+	if (n == 0) {
 		s->mark_fd = -1; /* the program closed its end: no more marks */
+		if (s->partial_len)
+			store_line(s, t_ns);
+	}
 	for (ssize_t i = 0; i < n; i++) {
 		char c = text[i];
 
@@ -563,6 +568,7 @@ void sampler_stop(struct sampler_slot *slot, struct sampling_stats *ret)
 		.missed = slot->missed,
 		.lost = slot->lost,
 		.lost_marks = slot->lost_marks,
+		.no_lines = slot->no_lines,
 		.leader_exited = slot->leader_exited,
 		.lateness_p50_us = (double)lateness_quantile(&slot->lateness, 0.5) / 1e3,
 		.lateness_p99_us = (double)lateness_quantile(&slot->lateness, 0.99) / 1e3,

@@ -67,6 +67,7 @@ struct sampling_stats {
 	uint64_t samples; /* ticks taken, whether stored or not */
 	uint64_t missed;  /* ticks whose whole period had passed when the thread woke */
 	uint64_t lost;    /* samples and probes that found the ring full */
+	uint64_t no_lines;   /* lines that were neither a mark nor a number */
 	uint64_t lost_marks; /* marks after the first that found its ring full */
 	bool leader_exited;  /* its first thread ended while others went on: /proc shows no memory from there */
 	double lateness_p50_us, lateness_p99_us, lateness_max_us; /* of the wake-ups while this target lived; within 6 % */

@@ -84,7 +84,9 @@ struct run_result {
 	size_t n_marks;
 	struct told *told; /* owned; likewise */
 	size_t n_told;
-	uint64_t lost_marks; /* and numbers told; came after them and were not kept */
+	uint64_t lost_marks; /* came after them and were not kept */
+	uint64_t lost_told;  /* came after the first 200 000, all of which the file has */
+	uint64_t no_lines;   /* lines of the program that were neither a mark nor a number */
 };
 
 /* result: borrowed during the call. run_free() may be called from here. */

@@ -9,6 +9,7 @@
 #include "run/supervisor_parts.h"
 
 #define MARKS_MAX 10000
+#define TOLD_MAX  200000 /* as many as a reader takes */
 
 /* ---- gaps ------------------------------------------------------------------------------------------------------------------------- */
 
@@ -93,13 +94,15 @@ static void on_told(void *arg, const struct told *t)
 {
 	struct run *r = arg;
 
-	if (r->result.n_told == MARKS_MAX) {
-		r->result.lost_marks++;
+	if (r->all_told++ >= TOLD_MAX) {
+		r->result.lost_told++;
 		return;
 	}
+	record_told(r->record, t);
+	if (r->result.n_told == MARKS_MAX)
+		return; /* the file has it */
 	r->result.told = xreallocarray(r->result.told, r->result.n_told + 1, sizeof(*t));
 	r->result.told[r->result.n_told++] = *t;
-	record_told(r->record, t);
 }
 
 void run_mark(struct run *r, const char *name, int64_t t_ns)
@@ -250,6 +253,7 @@ void run_end_observation(struct run *r)
 	end_gap(r, r->result.end_ns, false);
 	end_gap(r, r->result.end_ns, true);
 	r->result.lost_marks += r->result.sampling.lost_marks;
+	r->result.no_lines = r->result.sampling.no_lines;
 	sampler_release(r->slot);
 	r->slot = NULL;
 }

@@ -32,6 +32,7 @@ struct run {
 	enum state state;
 	enum stop_reason stop;
 	bool killed;
+	uint64_t all_told;
 	bool lost_status; /* somebody else reaped the child */
 	struct memcg *memcg;  /* owned; NULL: none */
 	char *tag;            /* owned: what OWNER_VARIABLE says in the target */

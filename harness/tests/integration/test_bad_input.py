@@ -418,6 +418,17 @@ def test_values_that_are_none(memtide, scenario):
     assert rows[0] == ["# memtide-values/1"] and [r[1:] for r in rows[3:]] == [["goroutines", "5"], ["_oroutines", "8"], ["goroutines", "7"]]
 
 
+def test_the_last_of_many_values(memtide, scenario):
+    """run.json keeps the first 10 000, the file all; the one without a line end counts too."""
+    say = r"""i=1; while [ $i -le 11 ]; do seq -f 'operations=%.0f' $((i * 1000)) $((i * 1000 + 999)) >&$MEMTIDE_MARK_FD; sleep 0.1; i=$((i + 1)); done
+        echo phase=two >&$MEMTIDE_MARK_FD; printf operations=3 >&$MEMTIDE_MARK_FD"""
+    done = memtide("run", scenario(command=["/bin/sh", "-c", say]))
+    run = done.run()
+    assert run["metrics"]["operations"] == 3 and len(run["values"]) == 10000
+    assert len((done.campaign.run_dir() / "values.tsv").read_text().splitlines()) == 3 + 11001
+    assert run["damage"] == "1 lines that the program wrote to MEMTIDE_MARK_FD are neither a mark nor a number"
+
+
 # ---- folders
 
 FIRST = "env=default"  # the first cell of the recorded campaign

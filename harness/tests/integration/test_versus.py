@@ -75,3 +75,30 @@ def test_the_other_cell_is_not_in_the_campaign(memtide, two_sizes):
     done = memtide("run", two_sizes(10), "--set", "env=SIZE=60")
     assert done.code == 0, done.out
     assert done.campaign.info["versus"] == [] and "All 1 expectations hold." in done.out
+
+
+CRASH = 'case "$2" in leaky) exec sleep 0.3;; *) sleep 0.3; exit 3;; esac'
+
+
+def test_a_crash_is_no_measure_of_another_cell(memtide, scenario):
+    axes = "axes: {variant: [leaky, fixed]}\n"
+    expect = "expect:\n  - for: {variant: leaky}\n    versus: {variant: fixed}\n    that: [peak_rss_bytes > 0.01 * peak_rss_bytes]\n"
+    done = memtide("run", scenario(command=["/bin/sh", "-c", CRASH, "sh"], run="timeout: 9s", extra=axes + expect))
+    assert done.code == 1
+    assert "did not end as it should" in done.out
+
+
+def test_a_crash_of_which_nothing_is_expected(memtide, scenario):
+    expect = "expect: [{that: peak_rss_bytes < 100MB}]\n"
+    done = memtide("run", scenario(command=["/bin/sh", "-c", "sleep 0.2; exit 3"], extra=expect))
+    assert done.code == 1
+    assert "expected outcome == ok; measured exit against ok" in done.out
+    wanted = "expect: [{that: [peak_rss_bytes < 100MB, outcome == exit]}]\n"
+    assert memtide("run", scenario("wanted", command=["/bin/sh", "-c", "sleep 0.2; exit 3"], extra=wanted)).code == 0
+
+
+def test_the_same_words_for_two_reasons(memtide, scenario):
+    expect = "expect:\n  - {that: threads_peak == 2, share: 0.01, because: of one}\n  - {that: threads_peak == 2, because: of another}\n"
+    done = memtide("run", scenario(command=["sleep", "0.2"], run="timeout: 9s, repeat: 2", extra=expect))
+    assert done.code == 1 and "2 of 2 expectations failed" in done.out
+    assert "of one" in done.out and "of another" in done.out

@@ -88,6 +88,22 @@ static void test_outcome(void **state)
 	assert_json(json_object_get(yes, "holds"), "true");
 }
 
+/* Of whose end nothing is expected, it has to end well. */
+static void test_a_crash_is_not_as_expected(void **state)
+{
+	(void)state;
+	struct condition c = { .text = (char *)"oom_kills == 0", .metric = METRIC_OOM_KILLS, .compare = CMP_EQ, .factor = 0, .other = -1 };
+	struct expectation e = { .conditions = &c, .n_conditions = 1, .share = 1 };
+	struct scenario s = { .expect = &e, .n_expect = 1 };
+	cleanup_json json_t *metrics = json_pack("{s:i}", "oom_kills", 0);
+	cleanup_json json_t *crash = expectations_evaluate(&s, &cell, OUTCOME_EXIT, metrics, NULL);
+
+	assert_int_equal(json_array_size(crash), 2);
+	assert_json(json_object_get(json_array_get(crash, 0), "holds"), "true");
+	assert_json(json_array_get(crash, 1), "{\"that\": \"outcome == ok\", \"holds\": false, \"measured\": \"exit\", \"limit\": \"ok\", "
+					      "\"because\": \"no other end is expected of it\"}");
+}
+
 static void test_comparisons(void **state)
 {
 	(void)state;
@@ -136,6 +152,7 @@ int main(void)
 		cmocka_unit_test(test_multiple_of_another),
 		cmocka_unit_test(test_missing_is_not_a_number),
 		cmocka_unit_test(test_outcome),
+		cmocka_unit_test(test_a_crash_is_not_as_expected),
 		cmocka_unit_test(test_comparisons),
 		cmocka_unit_test(test_only_what_applies),
 	};

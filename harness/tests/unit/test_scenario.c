@@ -265,7 +265,6 @@ static void reads_a_timeline(void **state)
 	assert_act(&a[5], 480 * NS_PER_S, "raise-limit 2.00 GB", "limit-raised");
 	assert_string_equal(a[2].place, FIXTURES "good-timeline.yaml:10:5");
 	assert_true(a[0].amount_bytes == 0 && a[0].signal == SIGUSR1 && a[1].signal == 0);
-	assert_true(timeline_has(&s->timeline, ACT_NEIGHBOUR));
 	assert_ptr_equal(timeline_in_group(&s->timeline), &a[1]);
 }
 
