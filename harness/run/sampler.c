@@ -27,7 +27,7 @@
 #define KEEP_ALIVE_NS NS_PER_S /* a row is stored at least this often, changed or not */
 #define CPU_SHARE_NS (100 * NS_PER_MS)
 #define SAMPLER_PRIORITY 50
-#define LEADER_ALONE_NS (500 * NS_PER_MS)
+#define LEADER_ALONE_NS (2 * NS_PER_S) /* of real time */
 #define STACK_BYTES (1024 * 1024) /* the least that the thread sanitizer accepts */
 
 enum slot_state { SLOT_FREE, SLOT_LIVE, SLOT_STOPPING, SLOT_STOPPED };
@@ -255,10 +255,10 @@ static void look(struct sampler_slot *s)
 	if (!s->exited) {
 		s->exited = !target_read_sample(&s->files, &now);
 		s->samples += !s->exited;
-		s->exited_ns = now.t_ns;
+		s->exited_ns = clock_monotonic_ns();
 	} else if (!s->leader_exited) {
 		/* All of a process that exits, or is killed, goes at once, but not in one moment. */
-		s->leader_exited = now.t_ns - s->exited_ns > LEADER_ALONE_NS && target_has_threads_left(&s->files);
+		s->leader_exited = clock_monotonic_ns() - s->exited_ns > LEADER_ALONE_NS && target_has_threads_left(&s->files);
 	}
 	if (!s->exited && (now.rss_bytes != s->last.rss_bytes || now.usage_bytes != s->last.usage_bytes ||
 			   now.t_ns - s->last.t_ns >= KEEP_ALIVE_NS))
