@@ -152,7 +152,7 @@ def test_list_json_has_name_title_and_axes_of_all(memtide):
     assert sorted(r["name"] for r in rows) == BUNDLED
     one = next(r for r in rows if r["name"] == "free-os-memory")
     assert one["axes"] == {"go": ["1.11..latest"], "godebug": ["default", "madvdontneed=1"]}
-    assert one["limit_bytes"] == 1 << 30 and one["for_s"] == 12.0 and one["title"].endswith("?")
+    assert one["limit_bytes"] == 1 << 30 and one["for_s"] == 60.0 and one["title"].endswith("?")
 
 
 def test_list_tells_the_load_and_when_it_starts(memtide, scenario):
