@@ -19,6 +19,22 @@ void cmd_parse(const struct argp *argp, int argc, char **argv, void *input)
 	argv[0] = given;
 }
 
+int cmd_dir_option(int key, char *arg, struct argp_state *state, struct dir_options *o)
+{
+	switch (key) {
+	case 'r':
+		o->results = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->dir)
+			argp_error(state, "one DIR at a time");
+		o->dir = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
 int cmd_failed(struct err *err)
 {
 	int code = err->exit_code ? err->exit_code : EXIT_HARNESS;

@@ -18,6 +18,15 @@ int cmd_corpus(int argc, char **argv);
 struct argp;
 void cmd_parse(const struct argp *argp, int argc, char **argv, void *input);
 
+/* [DIR] and --results of the commands that read a folder. */
+struct dir_options {
+	const char *dir;     /* borrowed; NULL: the newest */
+	const char *results; /* borrowed: where that is looked for */
+};
+/* Their argp keys: 'r' and the argument. */
+struct argp_state;
+int cmd_dir_option(int key, char *arg, struct argp_state *state, struct dir_options *o);
+
 /* Prints the error once, as log_error() does, and gives the exit code for it. */
 struct err;
 int cmd_failed(struct err *err);

@@ -18,20 +18,7 @@
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	struct corpus_options *o = state->input;
-
-	switch (key) {
-	case 'r':
-		o->results = arg;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (o->dir)
-			argp_error(state, "one DIR at a time");
-		o->dir = arg;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	return cmd_dir_option(key, arg, state, state->input);
 }
 
 static const struct argp_option option_table[] = {
@@ -170,7 +157,7 @@ static int mutate_all(const struct corpus *c)
 
 int corpus_mutate(int argc, char **argv)
 {
-	struct corpus_options o = { .results = "results" };
+	struct dir_options o = { .results = "results" };
 	struct err cleanup_err err = ERR_INIT;
 	cleanup_strv struct strv warnings = STRV_INIT;
 	cleanup_corpus struct corpus *c = NULL;

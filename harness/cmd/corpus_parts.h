@@ -12,13 +12,6 @@ int corpus_run(int argc, char **argv);
 int corpus_show(int argc, char **argv);
 int corpus_mutate(int argc, char **argv);
 
-/* [DIR] and --results of show and mutate; --no-plot of show. */
-struct corpus_options {
-	const char *dir;     /* borrowed; NULL: the newest */
-	const char *results; /* borrowed */
-	bool no_plot;
-};
-
 /* Table, failed expectations, picture; the exit code. */
 int corpus_show_dir(const char *dir, bool no_plot);
 

@@ -18,12 +18,9 @@
 #include "run/eta.h"
 #include "run/queue.h"
 
-#define DEFAULT_RATE_HZ 1000
 #define ETA_AT_S        60.0 /* what is said then is recorded, beside what came true; or when half of the runs are done, if that is earlier */
 #define DRAW_S          1.3  /* a campaign's figures, on one CPU; for the estimate only */
 #define BUILD_S         1.5  /* a program with one release, on one CPU, most of its packages in Go's cache; likewise */
-
-enum { OPT_GO = 256, OPT_REPEAT, OPT_OUT, OPT_JOBS, OPT_SEED, OPT_RESUME, OPT_NO_PLOT };
 
 static const struct argp_option option_table[] = {
 	{ "go", OPT_GO, "LIST", 0, "of each scenario's own Go releases only these", 0 },
@@ -36,56 +33,9 @@ static const struct argp_option option_table[] = {
 	{ 0 },
 };
 
-static unsigned count_option(struct argp_state *state, const char *name, const char *text, uint64_t min, uint64_t max)
-{
-	struct err err = ERR_INIT;
-	uint64_t n = 0;
-
-	if (parse_count(text, min, max, &n, &err) < 0)
-		argp_error(state, "--%s: %s", name, err_text(&err));
-	return (unsigned)n;
-}
-
-static error_t parse_option(int key, char *arg, struct argp_state *state)
-{
-	struct run_options *o = state->input;
-
-	switch (key) {
-	case OPT_GO:
-		o->go_list = arg;
-		return 0;
-	case OPT_REPEAT:
-		o->repeat = count_option(state, "repeat", arg, 1, 1000);
-		return 0;
-	case OPT_OUT:
-		if (!*arg)
-			argp_error(state, "--out: name a folder");
-		o->out = arg;
-		return 0;
-	case OPT_JOBS:
-		o->jobs = count_option(state, "jobs", arg, 1, SAMPLER_TARGETS_MAX);
-		return 0;
-	case OPT_SEED:
-		o->seed_given = true;
-		o->seed = count_option(state, "seed", arg, 1, UINT32_MAX);
-		return 0;
-	case OPT_RESUME:
-		o->resume = true;
-		return 0;
-	case OPT_NO_PLOT:
-		o->no_plot = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		strv_push(&o->scenarios, arg);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
 static const struct argp argp = {
 	option_table,
-	parse_option,
+	run_option_parse,
 	"[SCENARIO...]",
 	"Runs all bundled scenarios, or those named, into one folder, a campaign each, and shows what became of the memory.\v"
 	"A scenario that fails does not keep the others from being run. Exit code: the worst of theirs.",
@@ -526,11 +476,12 @@ static void corpus_job_done(struct corpus_job *c)
 
 int corpus_run(int argc, char **argv)
 {
-	struct run_options o = { .out = "results", .rate_hz = DEFAULT_RATE_HZ };
+	struct run_options o;
 	struct err cleanup_err err = ERR_INIT;
 	struct corpus_job c = { .home = home_folder(), .begun_ns = clock_monotonic_ns(), .said_at_s = -1 };
 	int r;
 
+	run_options_init(&o);
 	cmd_parse(&argp, argc, argv, &o);
 	if (!o.seed)
 		o.seed = seed_draw();

@@ -13,24 +13,21 @@
 #include "record/corpus.h"
 #include "render/corpus_table.h"
 
+struct corpus_show_options {
+	struct dir_options from;
+	bool no_plot;
+};
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	struct corpus_options *o = state->input;
+	struct corpus_show_options *o = state->input;
 
 	switch (key) {
-	case 'r':
-		o->results = arg;
-		return 0;
 	case 'n':
 		o->no_plot = true;
 		return 0;
-	case ARGP_KEY_ARG:
-		if (o->dir)
-			argp_error(state, "one DIR at a time");
-		o->dir = arg;
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return cmd_dir_option(key, arg, state, &o->from);
 	}
 }
 
@@ -95,12 +92,12 @@ int corpus_show_dir(const char *dir, bool no_plot)
 
 int corpus_show(int argc, char **argv)
 {
-	struct corpus_options o = { .results = "results" };
+	struct corpus_show_options o = { .from.results = "results" };
 	struct err cleanup_err err = ERR_INIT;
 	cleanup_free char *dir = NULL;
 
 	cmd_parse(&argp, argc, argv, &o);
-	if (corpus_locate(o.dir, o.results, &dir, &err) < 0)
+	if (corpus_locate(o.from.dir, o.from.results, &dir, &err) < 0)
 		return cmd_failed(&err);
 	return corpus_show_dir(dir, o.no_plot);
 }

@@ -16,9 +16,7 @@
 #include "record/reader.h"
 #include "render/figure.h"
 
-#define DEFAULT_RATE_HZ 1000
-
-enum { OPT_GO = 256, OPT_SET, OPT_LIMIT, OPT_REPEAT, OPT_FOR, OPT_CLOCK, OPT_RATE, OPT_OUT, OPT_JOBS, OPT_SEED, OPT_DRY, OPT_RESUME, OPT_NO_PLOT, OPT_JSON };
+enum { OPT_SET = OPT_OWN, OPT_LIMIT, OPT_FOR, OPT_CLOCK, OPT_RATE, OPT_DRY, OPT_JSON };
 
 static const struct argp_option option_table[] = {
 	{ "go", OPT_GO, "LIST", 0, "Go releases: 1.11..1.16, 1.21.3, latest, previous, local, /path/to/goroot; comma-separated", 0 },
@@ -38,32 +36,16 @@ static const struct argp_option option_table[] = {
 	{ 0 },
 };
 
-static unsigned count_option(struct argp_state *state, const char *name, const char *text, uint64_t min, uint64_t max)
-{
-	struct err err = ERR_INIT;
-	uint64_t n = 0;
-
-	if (parse_count(text, min, max, &n, &err) < 0)
-		argp_error(state, "--%s: %s", name, err_text(&err));
-	return (unsigned)n;
-}
-
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct run_options *o = state->input;
 
 	switch (key) {
-	case OPT_GO:
-		o->go_list = arg;
-		return 0;
 	case OPT_SET:
 		strv_push(&o->set, arg);
 		return 0;
 	case OPT_LIMIT:
 		o->limit = arg;
-		return 0;
-	case OPT_REPEAT:
-		o->repeat = count_option(state, "repeat", arg, 1, 1000);
 		return 0;
 	case OPT_FOR:
 		o->for_text = arg;
@@ -73,41 +55,20 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_RATE:
 		o->rate_given = true;
-		o->rate_hz = count_option(state, "rate", arg, SAMPLER_RATE_MIN, SAMPLER_RATE_MAX);
-		return 0;
-	case OPT_OUT:
-		if (!*arg)
-			argp_error(state, "--out: name a folder");
-		o->out = arg;
-		return 0;
-	case OPT_JOBS:
-		o->jobs = count_option(state, "jobs", arg, 1, SAMPLER_TARGETS_MAX);
-		return 0;
-	case OPT_SEED:
-		o->seed_given = true;
-		o->seed = count_option(state, "seed", arg, 1, UINT32_MAX);
+		o->rate_hz = run_option_count(state, "rate", arg, SAMPLER_RATE_MIN, SAMPLER_RATE_MAX);
 		return 0;
 	case OPT_DRY:
 		o->dry_run = true;
 		return 0;
-	case OPT_RESUME:
-		o->resume = true;
-		return 0;
-	case OPT_NO_PLOT:
-		o->no_plot = true;
-		return 0;
 	case OPT_JSON:
 		o->json = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		strv_push(&o->scenarios, arg);
 		return 0;
 	case ARGP_KEY_END:
 		if (o->scenarios.n == 0)
 			argp_error(state, "name a scenario; `memtide list` shows them");
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return run_option_parse(key, arg, state);
 	}
 }
 
@@ -261,10 +222,11 @@ uint64_t seed_draw(void)
 
 int cmd_run(int argc, char **argv)
 {
-	struct run_options o = { .out = "results", .rate_hz = DEFAULT_RATE_HZ };
+	struct run_options o;
 	cleanup_free char *home = home_folder();
 	int code = EXIT_EXPECTED;
 
+	run_options_init(&o);
 	cmd_parse(&argp, argc, argv, &o);
 	if (!o.seed)
 		o.seed = seed_draw();

@@ -45,6 +45,17 @@ struct run_options {
 	bool dry_run, resume, no_plot, json;
 };
 
+/* The keys of the options that `run` and `corpus run` share; a command's own begin at OPT_OWN. */
+enum { OPT_GO = 256, OPT_REPEAT, OPT_OUT, OPT_JOBS, OPT_SEED, OPT_RESUME, OPT_NO_PLOT, OPT_OWN };
+
+/* run_options.c. Nothing given. */
+void run_options_init(struct run_options *o);
+/* An argp parser for those, and for the scenarios. */
+struct argp_state;
+int run_option_parse(int key, char *arg, struct argp_state *state);
+/* A whole number; another text ends the program with the usage. */
+unsigned run_option_count(struct argp_state *state, const char *name, const char *text, uint64_t min, uint64_t max);
+
 /* What became of a cell before its runs: a binary to run, or the outcome that all its runs have. */
 struct cell_build {
 	struct build build;   /* owned; empty for a command */

@@ -21,8 +21,7 @@
 #define MISSED_MAX   0.01 /* share of the ticks beyond which a run's curve is warned of */
 
 struct show_options {
-	const char *dir; /* NULL: the newest campaign */
-	const char *results;
+	struct dir_options from;
 	bool json, expectations, full;
 };
 
@@ -31,9 +30,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct show_options *o = state->input;
 
 	switch (key) {
-	case 'r':
-		o->results = arg;
-		return 0;
 	case 'j':
 		o->json = true;
 		return 0;
@@ -43,13 +39,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'f':
 		o->full = true;
 		return 0;
-	case ARGP_KEY_ARG:
-		if (o->dir)
-			argp_error(state, "one DIR at a time");
-		o->dir = arg;
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return cmd_dir_option(key, arg, state, &o->from);
 	}
 }
 
@@ -234,7 +225,7 @@ static int show_json(const struct campaign *c, const struct verdicts *verdicts, 
 
 int cmd_show(int argc, char **argv)
 {
-	struct show_options o = { .results = "results" };
+	struct show_options o = { .from.results = "results" };
 	struct err cleanup_err err = ERR_INIT;
 	cleanup_strv struct strv warnings = STRV_INIT;
 	cleanup_free char *dir = NULL;
@@ -244,7 +235,7 @@ int cmd_show(int argc, char **argv)
 	size_t failed;
 
 	cmd_parse(&argp, argc, argv, &o);
-	if (campaign_locate(o.dir, o.results, &dir, &err) < 0 || campaign_read(dir, &c, &warnings, &err) < 0)
+	if (campaign_locate(o.from.dir, o.from.results, &dir, &err) < 0 || campaign_read(dir, &c, &warnings, &err) < 0)
 		return cmd_failed(&err);
 	for (size_t i = 0; i < warnings.n; i++)
 		log_warn("%s", warnings.v[i]);
