@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "render/rows.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -272,6 +273,15 @@ static void note_expectations(struct rows *rows, const json_t *expectations)
 
 /* ---- rows
  * ------------------------------------------------------------------------------------------------------------------------- */
+
+void folded_widen(struct folded *f, const struct folded *with)
+{
+	if (!with->n)
+		return;
+	f->min = f->n ? fmin(f->min, with->min) : with->min;
+	f->max = f->n ? fmax(f->max, with->max) : with->max;
+	f->n++;
+}
 
 void rows_make(const struct campaign *c, struct rows *ret)
 {

@@ -21,6 +21,9 @@ struct folded {
 	const char *why; /* borrowed: why the first run that lacks it does; NULL: none lacks it, or nobody said */
 };
 
+/* Makes the range reach over another one's too; n counts how many it was made of. */
+void folded_widen(struct folded *f, const struct folded *with);
+
 /* What a cell does with dropped memory; the first that holds. */
 enum conduct {
 	CONDUCT_NONE,     /* not run */

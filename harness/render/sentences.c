@@ -32,15 +32,6 @@ struct groups {
 	size_t n;
 };
 
-static void widen(struct folded *f, const struct folded *with)
-{
-	if (!with->n)
-		return;
-	f->min = f->n ? fmin(f->min, with->min) : with->min;
-	f->max = f->n ? fmax(f->max, with->max) : with->max;
-	f->n++;
-}
-
 static enum outcome first_bad(const struct row *r)
 {
 	for (size_t i = 0; i < r->cell->n_runs; i++)
@@ -73,7 +64,7 @@ static void add_row(struct group *g, const struct row *r)
 	g->in[r->release] = true;
 	g->n++;
 	for (int v = 0; v < ROW_VALUE_COUNT_; v++)
-		widen(&g->v[v], &r->v[v]);
+		folded_widen(&g->v[v], &r->v[v]);
 	if (r->outcomes[OUTCOME_OK])
 		g->every_run = false;
 	if (r->v[ROW_PEAK].n && r->v[ROW_BASELINE].n) {
@@ -318,7 +309,7 @@ static char *say_released(const struct rows *rows, const struct groups *l)
 			spoken_of = g->conduct == CONDUCT_LAZYFREE || g->conduct == CONDUCT_HELD || g->conduct == CONDUCT_PARTLY;
 			continue;
 		}
-		widen(&times, &g->v[ROW_RELEASE]);
+		folded_widen(&times, &g->v[ROW_RELEASE]);
 		if (!first) {
 			first = g;
 			continue;

@@ -86,15 +86,6 @@ static bool keep_alike(const struct kept *a, const struct kept *b, double few_by
 	       alike(&a->v[THREADS], &b->v[THREADS], 10) && alike(&a->v[MEMORY], &b->v[MEMORY], few_bytes);
 }
 
-static void widen(struct folded *f, const struct folded *with)
-{
-	if (!with->n)
-		return;
-	f->min = f->n ? fmin(f->min, with->min) : with->min;
-	f->max = f->n ? fmax(f->max, with->max) : with->max;
-	f->n++;
-}
-
 static void add(struct kepts *l, const struct rows *rows, struct kept one, size_t release, bool by_setting)
 {
 	struct kept *k = NULL;
@@ -112,9 +103,9 @@ static void add(struct kepts *l, const struct rows *rows, struct kept one, size_
 		k->peak = k->lazyfree = (struct folded){ 0 };
 	}
 	for (int q = 0; q < QUANTITY_COUNT_; q++)
-		widen(&k->v[q], &one.v[q]);
-	widen(&k->peak, &one.peak);
-	widen(&k->lazyfree, &one.lazyfree);
+		folded_widen(&k->v[q], &one.v[q]);
+	folded_widen(&k->peak, &one.peak);
+	folded_widen(&k->lazyfree, &one.lazyfree);
 	k->in[release] = true;
 	k->n++;
 }
@@ -350,7 +341,7 @@ static void join_settings(struct kepts *l, const struct rows *rows)
 				l->v[n++] = *from;
 				continue;
 			}
-			widen(&l->v[i].v[MEMORY], &from->v[MEMORY]);
+			folded_widen(&l->v[i].v[MEMORY], &from->v[MEMORY]);
 			for (size_t r = 0; r < rows->releases.n; r++)
 				l->v[i].in[r] &= from->in[r];
 			strv_push(&names, from->is_default ? "the default" : from->setting);
