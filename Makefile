@@ -25,8 +25,8 @@ endif
 
 # --- Debian packages -------------------------------------------------------------------------------------------------------------
 PKGS_DEBIAN := gcc libc6-dev pkg-config libcgroup-dev libcyaml-dev libyaml-dev libbsd-dev libjansson-dev libzstd-dev libsystemd-dev \
-	libssl-dev libelf-dev libcmocka-dev gnuplot-nox fonts-dejavu-core zstd jq wrk python3-pytest ca-certificates
-PKGCONFIG := libcgroup libcyaml yaml-0.1 libbsd jansson libzstd libsystemd libcrypto libelf
+	libssl-dev libelf-dev libdw-dev zlib1g-dev libcmocka-dev gnuplot-nox fonts-dejavu-core zstd jq wrk python3-pytest ca-certificates
+PKGCONFIG := libcgroup libcyaml yaml-0.1 libbsd jansson libzstd libsystemd libcrypto libelf libdw zlib
 
 # --- compiler ----------------------------------------------------------------------------------------------------------------------
 CC ?= cc

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * elf_go.h - what Go's linker puts into an ELF file beside DWARF. Private to gostate/. The file is anybody's: every read is bounded.
+ */
+#pragma once
+#include <libelf.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+bool elf_has_section(Elf *elf, const char *name);
+/* Bytes at an address of the file's, from its sections; false: none there. */
+bool elf_bytes(Elf *elf, uint64_t address, void *ret, size_t n);
+/* A Go string header at the address, and the text that it points to. "" where it is none. */
+void elf_go_string(Elf *elf, uint64_t address, char *ret, size_t n);
+/* The address of a symbol of .symtab. */
+bool elf_symbol(Elf *elf, const char *name, uint64_t *ret);
+/* "go1.21.3", of .go.buildinfo (cmd/go's debug/buildinfo describes it): both its forms; "" where it has none. */
+void elf_go_version(Elf *elf, char *ret, size_t n);
+/* .note.go.buildid's text, else .note.gnu.build-id's bytes as hexadecimal digits, else "". */
+void elf_build_id(Elf *elf, char *ret, size_t n);

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gostate/layout.h"
+
+#include <elfutils/libdw.h>
+#include <gelf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "gostate/dwarf_types.h"
+#include "gostate/elf_go.h"
+
+#define NAME_MAX_ 64
+#define NAMES_MAX 192 /* variables and types that are looked for */
+
+#define TEXT_(name, names) names,
+static const char *const place_names[] = { GO_PLACES(TEXT_) };
+static const char *const member_names[] = { GO_MEMBERS(TEXT_) };
+static const char *const type_names[] = { GO_TYPES(TEXT_) };
+
+const char *layout_place_names(enum go_place_id id)
+{
+	return place_names[id];
+}
+
+const char *layout_member_names(enum go_member_id id)
+{
+	return member_names[id];
+}
+
+/* One "runtime.sched:gFree.n" of a list; *at moves on. false: no more. */
+struct name_path {
+	char name[NAME_MAX_], path[NAME_MAX_];
+};
+
+static bool next_name(const char **at, struct name_path *ret)
+{
+	size_t len = strcspn(*at, ";"), name = strcspn(*at, ":;");
+
+	if (!**at)
+		return false;
+	snprintf(ret->name, sizeof(ret->name), "%.*s", (int)name, *at);
+	snprintf(ret->path, sizeof(ret->path), "%.*s", (int)(len > name ? len - name - 1 : 0), name < len ? *at + name + 1 : "");
+	*at += len + ((*at)[len] == ';');
+	return true;
+}
+
+/* ---- from DWARF ------------------------------------------------------------------------------------------------------------------- */
+
+struct wanted {
+	char text[NAMES_MAX][NAME_MAX_];
+	struct dwarf_name v[NAMES_MAX];
+	size_t n;
+};
+
+static struct dwarf_name *find_wanted(struct wanted *w, const char *name)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (!strcmp(w->v[i].name, name))
+			return &w->v[i];
+	return NULL;
+}
+
+static void want(struct wanted *w, const char *name)
+{
+	if (find_wanted(w, name) || w->n == NAMES_MAX)
+		return;
+	snprintf(w->text[w->n], NAME_MAX_, "%s", name);
+	w->v[w->n].name = w->text[w->n];
+	w->n++;
+}
+
+static void want_all(struct wanted *w, const char *const *lists, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *at = lists[i];
+		struct name_path p;
+
+		while (next_name(&at, &p))
+			want(w, p.name);
+	}
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct dwarf_name *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static void place_from_dwarf(struct wanted *w, enum go_place_id id, struct go_place *ret)
+{
+	const char *at = place_names[id];
+	struct name_path p;
+
+	for (uint8_t which = 0; next_name(&at, &p); which++) {
+		struct dwarf_name *variable = find_wanted(w, p.name);
+		Dwarf_Die type;
+		uint64_t address, offset, size;
+
+		if (!variable->found || !dwarf_variable_address(&variable->die, &address) || !dwarf_type_of(&variable->die, &type) ||
+		    !dwarf_follow(&type, p.path, &offset, &size) || offset > UINT32_MAX || size == 0 || size > UINT32_MAX)
+			continue;
+		*ret = (struct go_place){ address + offset, (uint32_t)offset, (uint32_t)size, which };
+		return;
+	}
+}
+
+static void member_from_dwarf(struct wanted *w, enum go_member_id id, struct go_member *ret)
+{
+	const char *at = member_names[id];
+	struct name_path p;
+
+	for (uint8_t which = 0; next_name(&at, &p); which++) {
+		struct dwarf_name *type = find_wanted(w, p.name);
+		uint64_t offset, size;
+
+		if (!type->found || !dwarf_follow(&type->die, p.path, &offset, &size) || offset > UINT32_MAX || size == 0 || size > UINT32_MAX)
+			continue;
+		*ret = (struct go_member){ (uint32_t)offset, (uint32_t)size, which };
+		return;
+	}
+}
+
+/* false: there is no DWARF, or none of the runtime. */
+static bool layout_from_dwarf(struct go_layout *l, Elf *elf)
+{
+	struct wanted *w;
+	Dwarf *dw = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
+	bool found = false;
+
+	if (!dw)
+		return false;
+	w = xcalloc(1, sizeof(*w));
+	want_all(w, place_names, GO_PLACE_COUNT_);
+	want_all(w, member_names, GO_MEMBER_COUNT_);
+	want_all(w, type_names, GO_TYPE_COUNT_);
+	qsort(w->v, w->n, sizeof(w->v[0]), by_name);
+	dwarf_find(dw, w->v, w->n);
+	for (int i = 0; i < GO_PLACE_COUNT_; i++) {
+		place_from_dwarf(w, (enum go_place_id)i, &l->place[i]);
+		found |= l->place[i].size > 0;
+	}
+	for (int i = 0; i < GO_MEMBER_COUNT_; i++)
+		member_from_dwarf(w, (enum go_member_id)i, &l->member[i]);
+	for (int i = 0; i < GO_TYPE_COUNT_; i++) {
+		struct dwarf_name *type = find_wanted(w, type_names[i]);
+		Dwarf_Word size;
+
+		if (type->found && dwarf_aggregate_size(&type->die, &size) == 0 && size <= UINT32_MAX)
+			l->type_size[i] = (uint32_t)size;
+	}
+	free(w);
+	dwarf_end(dw);
+	return found;
+}
+
+/* ---- from symbols ------------------------------------------------------------------------------------------------------------------ */
+
+/* Every name of every place by its own symbol: which of them the release has is known once there are offsets. */
+static bool layout_from_symbols(struct go_layout *l, Elf *elf)
+{
+	bool found = false;
+
+	for (int i = 0; i < GO_PLACE_COUNT_; i++) {
+		const char *at = place_names[i];
+		struct name_path p;
+
+		for (uint8_t which = 0; next_name(&at, &p); which++) {
+			uint64_t address;
+
+			if (!elf_symbol(elf, p.name, &address))
+				continue;
+			l->place[i] = (struct go_place){ address, 0, 0, which };
+			found = true;
+			break;
+		}
+	}
+	return found;
+}
+
+int layout_complete(struct go_layout *l, const struct go_layout *from, struct err *err)
+{
+	if (l->source != LAYOUT_PARTIAL)
+		return 0;
+	if (from->source != LAYOUT_DWARF || strcmp(from->version, l->version) != 0)
+		return err_set(err, 0, "offsets of %s do not fit a binary of %s", from->version[0] ? from->version : "an unknown release",
+			       l->version[0] ? l->version : "an unknown release");
+	for (int i = 0; i < GO_PLACE_COUNT_; i++) {
+		struct go_place *p = &l->place[i];
+		const struct go_place *f = &from->place[i];
+
+		/* Another of its names: another variable, unless both names have the same. */
+		if (!f->size || !p->address) {
+			*p = (struct go_place){ 0 };
+			continue;
+		}
+		p->address += f->in_variable;
+		p->in_variable = f->in_variable;
+		p->size = f->size;
+		p->which = f->which;
+	}
+	memcpy(l->member, from->member, sizeof(l->member));
+	memcpy(l->type_size, from->type_size, sizeof(l->type_size));
+	l->source = LAYOUT_SYMBOLS;
+	return 0;
+}
+
+/* ---- both --------------------------------------------------------------------------------------------------------------------------- */
+
+static unsigned minor_of(const char *version)
+{
+	unsigned minor = 0;
+
+	return sscanf(version, "go1.%3u", &minor) == 1 ? minor : 0;
+}
+
+int layout_read(int fd, const char *name, struct go_layout **ret, struct err *err)
+{
+	struct go_layout *l;
+	GElf_Ehdr header;
+	Elf *elf;
+
+	(void)elf_version(EV_CURRENT);
+	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header)) {
+		elf_end(elf);
+		return err_set(err, 0, "%s is no ELF binary", name);
+	}
+	if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB) {
+		elf_end(elf);
+		return err_set(err, 0, "%s is no 64-bit little-endian binary: memtide reads no others", name);
+	}
+	l = xcalloc(1, sizeof(*l));
+	l->pie = header.e_type == ET_DYN;
+	elf_go_version(elf, l->version, sizeof(l->version));
+	elf_build_id(elf, l->build_id, sizeof(l->build_id));
+	if (layout_from_dwarf(l, elf))
+		l->source = LAYOUT_DWARF;
+	else if (layout_from_symbols(l, elf))
+		l->source = LAYOUT_PARTIAL;
+	else
+		l->source = LAYOUT_NONE;
+	if (!l->version[0] && l->place[GO_BUILD_VERSION].address)
+		elf_go_string(elf, l->place[GO_BUILD_VERSION].address, l->version, sizeof(l->version));
+	l->minor = minor_of(l->version);
+	bool go = l->version[0] || l->source != LAYOUT_NONE || elf_has_section(elf, ".gopclntab");
+	elf_end(elf);
+	if (!go) {
+		free(l);
+		return err_set(err, 0, "%s is no Go binary", name);
+	}
+	*ret = l;
+	return 0;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * layout.h - where a Go binary keeps what its runtime knows of memory: addresses of variables, offsets of members.
+ *
+ * Taken from the binary's DWARF by libdw, once per binary. A binary linked with -w has none, but its symbol table still has the
+ * addresses: the offsets then come from another binary of the same Go release (layout_complete()). What a release does not have,
+ * or names otherwise, is tried by all its names in order; what none of them finds has size 0. Addresses are those of the file:
+ * add the load bias of a PIE. Nothing here touches a process. Any thread; a layout is constant once it has been made.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+
+/* X(name, "variable:path;variable:path;...") - members of structs that only wrap a number (atomic, state boxes) are entered. */
+#define GO_PLACES(X)                                                                                                            \
+	X(HEAP_INUSE, "runtime.gcController:heapInUse;runtime.memstats:heap_inuse")                                              \
+	X(HEAP_FREE, "runtime.gcController:heapFree")                                                                            \
+	X(HEAP_IDLE, "runtime.memstats:heap_idle")                                                                               \
+	X(HEAP_RELEASED, "runtime.gcController:heapReleased;runtime.memstats:heap_released")                                     \
+	X(HEAP_SYS, "runtime.memstats:heap_sys")                                                                                 \
+	X(MAPPED_READY, "runtime.gcController:mappedReady")                                                                      \
+	X(STACKS_INUSE, "runtime.memstats:stacks_inuse")                                                                         \
+	X(HEAP_STATS, "runtime.memstats:heapStats.stats")                                                                        \
+	X(STACKS_SYS, "runtime.memstats:stacks_sys")                                                                             \
+	X(MSPAN_SYS, "runtime.memstats:mspan_sys")                                                                               \
+	X(MCACHE_SYS, "runtime.memstats:mcache_sys")                                                                             \
+	X(BUCKHASH_SYS, "runtime.memstats:buckhash_sys")                                                                         \
+	X(GC_SYS, "runtime.memstats:gcMiscSys;runtime.memstats:gc_sys")                                                          \
+	X(OTHER_SYS, "runtime.memstats:other_sys")                                                                               \
+	X(GC_COUNT, "runtime.memstats:numgc")                                                                                    \
+	X(GC_GOAL, "runtime.gcController:gcPercentHeapGoal;runtime.gcController:heapGoal;runtime.memstats:next_gc")              \
+	X(GC_PERCENT, "runtime.gcController:gcPercent;runtime.gcpercent")                                                        \
+	X(MEMORY_LIMIT, "runtime.gcController:memoryLimit")                                                                      \
+	X(GOMAXPROCS, "runtime.gomaxprocs")                                                                                      \
+	X(MADVDONTNEED, "runtime.debug:madvdontneed")                                                                            \
+	X(ALLGLEN, "runtime.allglen")                                                                                            \
+	X(ALLGS, "runtime.allgs")                                                                                                \
+	X(ALLP, "runtime.allp")                                                                                                  \
+	X(ALLM, "runtime.allm")                                                                                                  \
+	X(NGSYS, "runtime.sched:ngsys")                                                                                          \
+	X(NGFREE, "runtime.sched:gFree.n;runtime.sched:ngfree")                                                                  \
+	X(NGFREE_STACK, "runtime.sched:gFree.stack.size")                                                                        \
+	X(NGFREE_NO_STACK, "runtime.sched:gFree.noStack.size")                                                                   \
+	X(MNEXT, "runtime.sched:mnext")                                                                                          \
+	X(NMFREED, "runtime.sched:nmfreed")                                                                                      \
+	X(ALLSPANS, "runtime.mheap_:allspans")                                                                                   \
+	X(ARENAS, "runtime.mheap_:arenas")                                                                                       \
+	X(ALL_ARENAS, "runtime.mheap_:allArenas;runtime.mheap_:heapArenas")                                                      \
+	X(BUILD_VERSION, "runtime.buildVersion")                                                                                 \
+	X(MEM_PROFILE_RATE, "runtime.MemProfileRate")                                                                            \
+	X(MEM_BUCKETS, "runtime.mbuckets")                                                                                       \
+	X(MEM_PROFILE_CYCLE, "runtime.mProfCycle;runtime.mProf:cycle")                                                           \
+	X(WAIT_REASONS, "runtime.waitReasonStrings")                                                                             \
+	X(FIRST_MODULE, "runtime.firstmoduledata")                                                                               \
+	X(SCHED_LAST_POLL, "runtime.sched:lastpoll")
+
+/* X(name, "type:path;type:path;...") */
+#define GO_MEMBERS(X)                                                                                                           \
+	X(STATS_IN_STACKS, "runtime.heapStatsDelta:inStacks")                                                                    \
+	X(STATS_IN_HEAP, "runtime.heapStatsDelta:inHeap")                                                                        \
+	X(STATS_IN_WORK_BUFS, "runtime.heapStatsDelta:inWorkBufs")                                                               \
+	X(STATS_COMMITTED, "runtime.heapStatsDelta:committed")                                                                   \
+	X(STATS_RELEASED, "runtime.heapStatsDelta:released")                                                                     \
+	X(STATS_IN_PTR_SCALAR_BITS, "runtime.heapStatsDelta:inPtrScalarBits")                                                    \
+	X(SPAN_START, "runtime.mspan:startAddr")                                                                                 \
+	X(SPAN_PAGES, "runtime.mspan:npages")                                                                                    \
+	X(SPAN_STATE, "runtime.mspan:state")                                                                                     \
+	X(SPAN_ELEM_SIZE, "runtime.mspan:elemsize")                                                                              \
+	X(SPAN_ALLOC_COUNT, "runtime.mspan:allocCount")                                                                          \
+	X(SPAN_CLASS, "runtime.mspan:spanclass")                                                                                 \
+	X(G_STACK, "runtime.g:stack")                                                                                            \
+	X(G_GOPC, "runtime.g:gopc")                                                                                              \
+	X(G_STATUS, "runtime.g:atomicstatus")                                                                                    \
+	X(G_WAIT_REASON, "runtime.g:waitreason")                                                                                 \
+	X(G_WAIT_SINCE, "runtime.g:waitsince")                                                                                   \
+	X(G_ID, "runtime.g:goid")                                                                                                \
+	X(G_START_PC, "runtime.g:startpc")                                                                                       \
+	X(G_SCHED_PC, "runtime.g:sched.pc")                                                                                      \
+	X(G_SCHED_SP, "runtime.g:sched.sp")                                                                                      \
+	X(G_M, "runtime.g:m")                                                                                                    \
+	X(P_GFREE, "runtime.p:gFree.n;runtime.p:gfreecnt;runtime.p:gFree.size")                                                  \
+	X(M_PROCID, "runtime.m:procid")                                                                                          \
+	X(M_ALLLINK, "runtime.m:alllink")                                                                                        \
+	X(M_CURG, "runtime.m:curg")                                                                                              \
+	X(M_G0, "runtime.m:g0")                                                                                                  \
+	X(M_NCGO, "runtime.m:ncgo")                                                                                              \
+	X(M_INCGO, "runtime.m:incgo")                                                                                            \
+	X(M_SPINNING, "runtime.m:spinning")                                                                                      \
+	X(M_BLOCKED, "runtime.m:blocked")                                                                                        \
+	X(M_P, "runtime.m:p")                                                                                                    \
+	X(BUCKET_ALLNEXT, "runtime.bucket:allnext")                                                                              \
+	X(BUCKET_TYPE, "runtime.bucket:typ")                                                                                     \
+	X(BUCKET_SIZE, "runtime.bucket:size")                                                                                    \
+	X(BUCKET_NSTK, "runtime.bucket:nstk")                                                                                    \
+	X(MEM_RECORD_ACTIVE, "runtime.memRecord:active")                                                                         \
+	X(MEM_RECORD_FUTURE, "runtime.memRecord:future")                                                                         \
+	X(CYCLE_ALLOCS, "runtime.memRecordCycle:allocs")                                                                         \
+	X(CYCLE_FREES, "runtime.memRecordCycle:frees")                                                                           \
+	X(CYCLE_ALLOC_BYTES, "runtime.memRecordCycle:alloc_bytes")                                                               \
+	X(CYCLE_FREE_BYTES, "runtime.memRecordCycle:free_bytes")                                                                 \
+	X(MODULE_TEXT, "runtime.moduledata:text")                                                                                \
+	X(MODULE_PCLNTAB, "runtime.moduledata:pclntable")                                                                        \
+	X(HEAP_ARENA_SPANS, "runtime.heapArena:spans")                                                                           \
+	X(STACK_LO, "runtime.stack:lo")
+
+/* Types whose size is asked for. X(name, "type") */
+#define GO_TYPES(X)                                                                                                             \
+	X(SPAN, "runtime.mspan")                                                                                                 \
+	X(G, "runtime.g")                                                                                                        \
+	X(M, "runtime.m")                                                                                                        \
+	X(P, "runtime.p")                                                                                                        \
+	X(STATS, "runtime.heapStatsDelta")                                                                                       \
+	X(BUCKET, "runtime.bucket")                                                                                              \
+	X(MEM_RECORD, "runtime.memRecord")                                                                                       \
+	X(CYCLE, "runtime.memRecordCycle")
+
+#define GO_ENUM_PLACE_(name, names) GO_##name,
+#define GO_ENUM_MEMBER_(name, names) GO_##name,
+#define GO_ENUM_TYPE_(name, names) GO_TYPE_##name,
+enum go_place_id { GO_PLACES(GO_ENUM_PLACE_) GO_PLACE_COUNT_ };
+enum go_member_id { GO_MEMBERS(GO_ENUM_MEMBER_) GO_MEMBER_COUNT_ };
+enum go_type_id { GO_TYPES(GO_ENUM_TYPE_) GO_TYPE_COUNT_ };
+
+struct go_place {
+	uint64_t address;   /* in the file's address space */
+	uint32_t in_variable; /* offset in its variable */
+	uint32_t size;      /* bytes; 0: this binary has no such thing */
+	uint8_t which;      /* of the names above, from 0 */
+};
+
+struct go_member {
+	uint32_t offset;
+	uint32_t size; /* bytes; 0: no such member */
+	uint8_t which;
+};
+
+enum layout_source {
+	LAYOUT_DWARF,   /* this binary's own */
+	LAYOUT_SYMBOLS, /* its symbols, and offsets of another binary of the same release */
+	LAYOUT_PARTIAL, /* symbols alone: addresses without offsets; layout_complete() mends it */
+	LAYOUT_NONE,    /* neither: only what the kernel tells */
+};
+
+struct go_layout {
+	enum layout_source source;
+	char version[48];  /* "go1.21.3": of .go.buildinfo or runtime.buildVersion; "" where it cannot be told */
+	unsigned minor;    /* 21; 0: unknown */
+	char build_id[128]; /* Go's own, or GNU's as hexadecimal digits; "" */
+	bool pie;
+	struct go_place place[GO_PLACE_COUNT_];
+	struct go_member member[GO_MEMBER_COUNT_];
+	uint32_t type_size[GO_TYPE_COUNT_]; /* 0: no such type */
+};
+
+/* Reads the binary at an open fd; name is for errors. No Go binary at all is an error that says so; one without DWARF or symbols is
+ * not, see source. Caller frees with free(). */
+int layout_read(int fd, const char *name, struct go_layout **ret, struct err *err);
+/* Offsets, sizes and, with the symbols' addresses, places of `from`, a binary of the same Go release with DWARF. */
+int layout_complete(struct go_layout *l, const struct go_layout *from, struct err *err);
+/* "runtime.gcController:heapInUse;...": for messages and tests. Static. */
+const char *layout_place_names(enum go_place_id id);
+const char *layout_member_names(enum go_member_id id);
