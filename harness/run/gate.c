@@ -292,8 +292,7 @@ static bool on_stop(struct gate *g, struct execing *x, int status, const struct 
 		(void)ptrace(PTRACE_CONT, x->tid, 0, sig);
 		return true;
 	}
-	(void)ptrace(PTRACE_DETACH, x->tid, 0, event == PTRACE_EVENT_STOP ? 0 : sig);
-	return false;
+	return !tracee_detach(x->tid, event == PTRACE_EVENT_STOP ? 0 : sig); /* one that was killed is followed to its end */
 }
 
 /* Returns false when x is to be forgotten: never while it is traced, or it would stop at its exec and stay there. On a busy machine

@@ -30,7 +30,7 @@ struct thread {
 	bool late;        /* the kernel's own timer would end it too late */
 	bool went_on;     /* it was disturbed and sleeps on: the same wait under another key */
 	bool zombie;
-	bool held; /* it was to be woken and did not stop in time: to be let go at its stop */
+	bool held; /* it was to be woken and is traced still: to be let go at its stop, or its end to be taken */
 	bool seen;
 };
 
@@ -492,9 +492,9 @@ int sleepers_wake(struct sleepers *s, int64_t now_ns, uint64_t *wakes, pid_t *re
 				continue;
 			int r = wake_thread(p->pid, t->tid, t->schedstat_fd, t->key, &t->wait);
 
-			t->held = r == -ETIMEDOUT;
+			t->held = r == -EAGAIN;
 			/* One that is just ending may not be traced either. */
-			if (r < 0 && r != -ESRCH && r != -ETIMEDOUT && state_of(t) == 'S') {
+			if (r < 0 && r != -ESRCH && r != -EAGAIN && state_of(t) == 'S') {
 				*ret_tid = t->tid;
 				return r;
 			}

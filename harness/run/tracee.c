@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -58,4 +59,9 @@ int tracee_wait_for_stop(pid_t tid, bool own, int64_t max_ns, int *ret_status)
 			(void)nanosleep(&pause, NULL);
 	}
 	return -ETIMEDOUT;
+}
+
+bool tracee_detach(pid_t tid, int sig)
+{
+	return ptrace(PTRACE_DETACH, tid, 0, sig) == 0 || errno != ESRCH;
 }

@@ -3,7 +3,8 @@
  * tracee.h - the stops of a thread that is traced by the calling thread.
  *
  * A thread that ends while it is traced stays a zombie until its tracer has taken note, and its process with it: so whoever
- * waits for a stop takes the end too, except that of the supervisor's own child, which is for the main loop to learn.
+ * waits for a stop takes the end too, except that of the supervisor's own child, which is for the main loop to learn; and who
+ * lets a thread go makes sure that it has gone.
  */
 #pragma once
 #include <stdbool.h>
@@ -16,3 +17,6 @@ bool tracee_is_own(pid_t tid);
 int tracee_take_stop(pid_t tid, bool own, int *ret_status);
 /* The same, but waits: -ETIMEDOUT. */
 int tracee_wait_for_stop(pid_t tid, bool own, int64_t max_ns, int *ret_status);
+/* Lets one go that has stopped, with a signal or 0. false: it was killed in its stop. Then it is traced still, and its end is
+ * to be taken (tracee_take_stop()), or whoever waits for it waits for ever. */
+bool tracee_detach(pid_t tid, int sig);

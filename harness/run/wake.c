@@ -124,28 +124,29 @@ bool wake_let_go(pid_t tid)
 {
 	int status = 0, r = tracee_take_stop(tid, tracee_is_own(tid), &status);
 
-	if (r == 0) {
-		(void)wake_again(tid);
-		(void)ptrace(PTRACE_DETACH, tid, 0, status >> 8 == PTRACE_EVENT_STOP ? 0 : status & 0xff);
-	}
-	return r != -EAGAIN;
+	if (r < 0)
+		return r != -EAGAIN;
+	(void)wake_again(tid);
+	return tracee_detach(tid, status >> 8 == PTRACE_EVENT_STOP ? 0 : status & 0xff);
 }
 
 int wake_thread(pid_t pid, pid_t tid, int schedstat_fd, const char *key, const struct timed_wait *wait)
 {
+	bool own = pid == tid && tracee_is_own(tid);
 	int status = 0;
 
 	if (ptrace(PTRACE_SEIZE, tid, 0, 0) < 0)
 		return -errno;
 	(void)ptrace(PTRACE_INTERRUPT, tid, 0, 0); /* where that fails it is ending */
-	int r = tracee_wait_for_stop(tid, pid == tid && tracee_is_own(tid), STOP_MAX_NS, &status);
+	int r = tracee_wait_for_stop(tid, own, STOP_MAX_NS, &status);
 	if (r < 0)
-		return r == -ECHILD ? -ESRCH : r;
+		return r == -ETIMEDOUT ? -EAGAIN : -ESRCH;
 	bool ours = status >> 8 == PTRACE_EVENT_STOP;
 	r = ours ? end_call(tid, is_same_wait(schedstat_fd, key), wait) : WAKE_ELSEWHERE;
 	/* A signal of its own that came first is delivered. */
-	(void)ptrace(PTRACE_DETACH, tid, 0, ours ? 0 : status & 0xff);
-	return r;
+	if (tracee_detach(tid, ours ? 0 : status & 0xff))
+		return r;
+	return tracee_wait_for_stop(tid, own, STOP_MAX_NS, &status) == -ETIMEDOUT ? -EAGAIN : -ESRCH;
 }
 
 #else

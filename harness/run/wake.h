@@ -3,7 +3,7 @@
  * wake.h - ends a thread's timed wait now, as its own timeout would: the system call returns what it returns when time is up.
  *
  * By a ptrace stop of that one thread, which ends at once: 25 us. No signal is sent, so it is the same for a Go runtime and for C,
- * whatever it does with signals. For the thread that has no other business with the target's ptrace stops; blocks 0.1 s at most.
+ * whatever it does with signals. For the thread that has no other business with the target's ptrace stops; blocks 0.2 s at most.
  */
 #pragma once
 #include <stdbool.h>
@@ -18,10 +18,9 @@ enum wake_result {
 };
 
 /* key: the schedstat of that wait, schedstat_fd: to read it again. -ESRCH: it has ended; -EPERM: it may not be traced;
- * -ETIMEDOUT: it did not stop in time, and
- * is to be let go. */
+ * -EAGAIN: it is traced still, as it did not stop in time or was killed in its stop, and is to be let go. */
 int wake_thread(pid_t pid, pid_t tid, int schedstat_fd, const char *key, const struct timed_wait *wait);
-/* Lets a thread go that did not stop in time: true when that is done, or it has ended; false: not yet. */
+/* Lets such a thread go: true when that is done, or it has ended; false: not yet. */
 bool wake_let_go(pid_t tid);
 /* Of a thread in a ptrace stop: the system call that the stop has interrupted, if it is in one, begins anew when it goes on, and
  * not by restart_syscall, which hides what it waits for. -errno. */

@@ -10,7 +10,7 @@
  *   double-fork   an orphaned grandchild sleeps, and tells by a pipe
  *   seccomp-child the child has a filter of its own that refuses shared mappings, and executes this program
  *   setuid-child S PATH   the child executes PATH, a copy of this program (a setuid one)
- *   kill-race     once a second a child is killed at the very end of its sleep, S times
+ *   kill-race     once a second five children are killed at the very end of their sleep, S times
  *   thread-exec   the child executes this program from another than its first thread; and a file that is not there
  *   stop          the child stops itself, and is continued after S
  *   pipe          two processes take turns to sleep S/10
@@ -222,18 +222,31 @@ static void mode_setuid_child(double s)
 	execute(arguments[3], s, NULL);
 }
 
-/* The child's sleep ends with the parent's: the child is killed while it is being woken. */
+#define KILLED 5
+
+/* The next round is at its time, however long the last one took. */
+static void sleep_until(double end)
+{
+	sleep_for(fmax(0, end - now(CLOCK_MONOTONIC)));
+}
+
+/* The children's sleep ends with the parent's: they are killed while they are being woken. */
 static void mode_kill_race(double s)
 {
-	for (int i = 0; i < (int)s; i++) {
-		pid_t child = fork();
+	double began = now(CLOCK_MONOTONIC);
+	pid_t children[KILLED];
 
-		if (child == 0) {
-			sleep_for(1);
-			_exit(0);
+	for (int i = 1; i <= (int)s; i++) {
+		for (int k = 0; k < KILLED; k++) {
+			children[k] = fork_with(-1);
+			if (children[k] == 0) {
+				sleep_until(began + i);
+				_exit(0);
+			}
 		}
-		sleep_for(1);
-		expect(child > 0 && kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child, "a killed child");
+		sleep_until(began + i);
+		for (int k = 0; k < KILLED; k++)
+			expect(kill(children[k], SIGKILL) == 0 && waitpid(children[k], NULL, 0) == children[k], "a killed child");
 	}
 }
 
