@@ -36,6 +36,7 @@
 
 #define EXEC_MAX_NS (20 * NS_PER_MS) /* an exec that has not happened by then has failed, and its process gone on */
 #define LET_GO_NS (5 * NS_PER_S)
+#define KILLED_MAX_NS (10 * NS_PER_S) /* by then one that was killed has ended */
 
 /* ---- the filter ------------------------------------------------------------------------------------------------------------------- */
 
@@ -249,7 +250,7 @@ static void bring_inside(struct gate *g, pid_t pid, const struct gate_events *e)
 		lose(e, pid, "is under a seccomp filter of its own, where the clock cannot be brought in");
 	else if (wants_rights(pid))
 		lose(e, pid, "is a setuid program: on the virtual clock it would not get its rights (run memtide as root, or clock: real)");
-	else if (inject_clock(pid, g->page_path, &err) < 0) {
+	else if (inject_clock(pid, g->page_path, &err) < 0 && !tracee_was_killed(pid, pid == g->child, KILLED_MAX_NS)) {
 		char why[400];
 
 		(void)snprintf(why, sizeof(why), "cannot be brought onto the virtual clock: %s", err_text(&err));
@@ -314,9 +315,17 @@ static bool follow(struct gate *g, struct execing *x, const struct gate_events *
 	return true;
 }
 
-static void expect_exec(struct gate *g, pid_t tid, const struct gate_events *e)
+/* One that asks and is killed before it is answered does not wait for the answer any more. */
+static bool still_asks(const struct gate *g, const struct seccomp_notif *n)
 {
-	pid_t pid = (pid_t)status_number(tid, "Tgid:");
+	__u64 id = n->id;
+
+	return ioctl(g->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+}
+
+static void expect_exec(struct gate *g, const struct seccomp_notif *n, const struct gate_events *e)
+{
+	pid_t tid = (pid_t)n->pid, pid = (pid_t)status_number(tid, "Tgid:");
 	char why[256];
 
 	for (struct execing *x = g->execing; x; x = x->next)
@@ -325,10 +334,14 @@ static void expect_exec(struct gate *g, pid_t tid, const struct gate_events *e)
 			return; /* the next folder of its PATH */
 		}
 	if (ptrace(PTRACE_SEIZE, tid, 0, PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL) < 0) {
+		int error = errno;
+
+		if (!still_asks(g, n))
+			return;
 		(void)snprintf(why, sizeof(why),
 			       "cannot be traced at its exec (%s): is it traced already (strace, a debugger), or ptrace forbidden to it "
 			       "(kernel.yama.ptrace_scope)? Run it with clock: real",
-			       strerror(errno));
+			       strerror(error));
 		lose(e, tid, why);
 		return;
 	}
@@ -394,7 +407,7 @@ static void answer(struct gate *g, const struct seccomp_notif *n, const struct g
 	switch (n->data.nr) {
 	case SYS_execve:
 	case SYS_execveat:
-		expect_exec(g, (pid_t)n->pid, e);
+		expect_exec(g, n, e);
 		break;
 	case SYS_fork:
 	case SYS_vfork:

@@ -260,6 +260,18 @@ static int64_t map_pages(struct patient *p, const char *page_path, struct err *e
 	return base + TRAMPOLINE_PAGE;
 }
 
+static int write_clock(struct patient *p, const struct symbols *s, const char *page_path, struct err *err)
+{
+	int64_t code_at = map_pages(p, page_path, err);
+
+	if (code_at < 0)
+		return (int)code_at;
+	int r = write_code(p, s, (uint64_t)code_at);
+	if (r >= 0)
+		r = point_symbols(p, s, (uint64_t)code_at);
+	return r < 0 ? err_set(err, -r, "the clock cannot be written into it") : 0;
+}
+
 int inject_clock(pid_t pid, const char *page_path, struct err *err)
 {
 	struct patient p = { .pid = pid, .own = tracee_is_own(pid) };
@@ -269,17 +281,17 @@ int inject_clock(pid_t pid, const char *page_path, struct err *err)
 		return err_set(err, errno, "its registers cannot be read");
 	if (p.regs.cs != CS_64BIT)
 		return err_set(err, 0, "it is a 32-bit program");
+	/* A signal that comes now has to wait: it would be in the way of the steps. */
+	const uint64_t held = ~(1UL << (SIGTRAP - 1));
+	uint64_t mask;
+	if (ptrace(PTRACE_GETSIGMASK, pid, sizeof(mask), &mask) < 0 || ptrace(PTRACE_SETSIGMASK, pid, sizeof(held), &held) < 0)
+		return err_set(err, errno, "its signals cannot be held back");
 	int r = read_vdso(&p);
 	if (r < 0 || !find_symbols(&p, &s) || !find_symbol(&s, "__vdso_clock_gettime"))
-		return err_set(err, 0, "its vDSO cannot be read: is it switched off (vdso=0)?");
-
-	int64_t code_at = map_pages(&p, page_path, err);
-	r = code_at < 0 ? (int)code_at : write_code(&p, &s, (uint64_t)code_at);
-	if (r >= 0)
-		r = point_symbols(&p, &s, (uint64_t)code_at);
-	if (r < 0 && code_at >= 0)
-		(void)err_set(err, -r, "the clock cannot be written into it");
-	if (ptrace(PTRACE_SETREGS, pid, 0, &p.regs) < 0 && r >= 0)
+		r = err_set(err, 0, "its vDSO cannot be read: is it switched off (vdso=0)?");
+	else
+		r = write_clock(&p, &s, page_path, err);
+	if ((ptrace(PTRACE_SETREGS, pid, 0, &p.regs) < 0 || ptrace(PTRACE_SETSIGMASK, pid, sizeof(mask), &mask) < 0) && r >= 0)
 		r = err_set(err, errno, "its registers cannot be put back");
 	return r;
 }

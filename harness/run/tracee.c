@@ -65,3 +65,16 @@ bool tracee_detach(pid_t tid, int sig)
 {
 	return ptrace(PTRACE_DETACH, tid, 0, sig) == 0 || errno != ESRCH;
 }
+
+bool tracee_was_killed(pid_t tid, bool own, int64_t max_ns)
+{
+	int status;
+
+	/* Only SIGKILL ends a stop, and then it cannot be asked any more. */
+	errno = 0;
+	(void)ptrace(PTRACE_PEEKUSER, tid, 0, 0);
+	if (errno != ESRCH)
+		return false;
+	int r = tracee_wait_for_stop(tid, own, max_ns, &status);
+	return r == -ESRCH || r == -ECHILD;
+}

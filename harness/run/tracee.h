@@ -20,3 +20,5 @@ int tracee_wait_for_stop(pid_t tid, bool own, int64_t max_ns, int *ret_status);
 /* Lets one go that has stopped, with a signal or 0. false: it was killed in its stop. Then it is traced still, and its end is
  * to be taken (tracee_take_stop()), or whoever waits for it waits for ever. */
 bool tracee_detach(pid_t tid, int sig);
+/* Of one in a stop: it was killed there, or has ended since; waits for that end for so long. */
+bool tracee_was_killed(pid_t tid, bool own, int64_t max_ns);

@@ -27,7 +27,7 @@ WAITS = [
     "nanosleep", "nanosleep-loop", "abs-monotonic", "abs-realtime", "cond", "cond-monotonic", "sem", "select", "poll", "epoll",
     "sigtimedwait", "time", "cpu", "raw-clock", "leader-exit", "cond-race",
 ]  # fmt: skip
-FAMILIES = ["fork", "exec", "exec-fail", "double-fork", "vfork", "kill-race", "thread-exec", "pipe", "tcp"]
+FAMILIES = ["fork", "exec", "exec-fail", "double-fork", "vfork", "kill-race", "kill-exec", "thread-exec", "pipe", "tcp"]
 # What cannot be moved, and the words that must name it.
 IMMOVABLE = {
     ("clock", "timerfd"): ["timerfd"],

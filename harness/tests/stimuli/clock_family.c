@@ -11,6 +11,7 @@
  *   seccomp-child the child has a filter of its own that refuses shared mappings, and executes this program
  *   setuid-child S PATH   the child executes PATH, a copy of this program (a setuid one)
  *   kill-race     once a second five children are killed at the very end of their sleep, S times
+ *   kill-exec     once a second a child is killed, or ended, in the midst of its exec, S times
  *   thread-exec   the child executes this program from another than its first thread; and a file that is not there
  *   stop          the child stops itself, and is continued after S
  *   pipe          two processes take turns to sleep S/10
@@ -250,6 +251,28 @@ static void mode_kill_race(double s)
 	}
 }
 
+/* Somewhat later each time: where nothing else runs, an exec takes less than a millisecond. By either signal: one that can be
+ * caught has to wait while the clock is brought into the new program. */
+static void mode_kill_exec(double s)
+{
+	char *argv[] = { (char *)self, (char *)"nanosleep", (char *)"1000", NULL };
+	double began = now(CLOCK_MONOTONIC);
+
+	for (int i = 1; i <= (int)s; i++) {
+		double killed = now(CLOCK_MONOTONIC) + i % 100 * 20e-6;
+		pid_t child = fork_with(-1);
+
+		if (child == 0) {
+			execv(self, argv);
+			_exit(3);
+		}
+		while (now(CLOCK_MONOTONIC) < killed)
+			;
+		expect(kill(child, i % 2 ? SIGKILL : SIGTERM) == 0 && waitpid(child, NULL, 0) == child, "a killed child");
+		sleep_until(began + i);
+	}
+}
+
 static void *executes_nothing(void *arg)
 {
 	execl("/nonexistent/program", "nothing", (char *)NULL);
@@ -401,6 +424,7 @@ int main(int argc, char **argv)
 		{ "seccomp-child", mode_seccomp_child },
 		{ "setuid-child", mode_setuid_child },
 		{ "kill-race", mode_kill_race },
+		{ "kill-exec", mode_kill_exec },
 		{ "thread-exec", mode_thread_exec },
 		{ "stop", mode_stop },
 		{ "pipe", mode_pipe },
