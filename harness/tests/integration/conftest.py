@@ -2,6 +2,9 @@
 """The real binary, driven as a user drives it: real toolchains, real cgroups, real kernel counters.
 
 A skip names the missing prerequisite; with CI=true in the environment it is a failure.
+
+A test that fails is repeated, twice at most, where the record of one of its own runs says that the machine was too busy to measure:
+what memtide itself warns of. Any other failure stands at once. The summary names each test that was repeated.
 """
 
 import json
@@ -14,22 +17,74 @@ import subprocess
 import time
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 # A shell's background job ignores SIGINT and hands that down; the tests send it on purpose.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 RELEASES = ["1.11", "1.12", "1.13", "1.16", "latest"]
+REPEATS = 2  # at most, of a test of which a run was disturbed
+MISSED_MAX = 0.01  # of a run's ticks, of 100 or more: as in cmd/show.c
 
 
 def pytest_addoption(parser):
     parser.addoption("--build", default="build", help="the build directory to test")
 
 
+def missed_share(record):
+    """Of the ticks of a run; 0 where they are too few to tell."""
+    try:
+        sampling = json.loads(record.read_text())["sampling"]
+        ticks = sampling["samples"] + sampling["missed"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0  # it has no record, or one that a test has spoilt on purpose
+    return sampling["missed"] / ticks if ticks >= 100 else 0
+
+
+def worst_disturbance(item):
+    """The largest share of ticks that a run of this test has missed."""
+    values = getattr(item, "funcargs", {}).values()
+    folders = [item.funcargs["tmp_path"]] if "tmp_path" in item.funcargs else []
+    folders += [value.results for value in values if hasattr(value, "results")]
+    return max((missed_share(r) for folder in folders for r in pathlib.Path(folder).rglob("run.json")), default=0)
+
+
+repeated = []  # (test, the share that it had missed, what failed)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    """As pytest's own, but only the last attempt is reported."""
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for left in reversed(range(REPEATS + 1)):
+        item.disturbance = 0
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        failed = [report.when for report in reports if report.failed]
+        if left == 0 or failed != ["call"] or item.disturbance <= MISSED_MAX:
+            break
+        failure = next(report for report in reports if report.failed).longreprtext.splitlines()
+        repeated.append((item.nodeid, item.disturbance, next((line[1:].strip() for line in failure if line.startswith("E ")), failure[-1])))
+        item._initrequest()  # with new fixtures
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def pytest_terminal_summary(terminalreporter):
+    if repeated:
+        terminalreporter.section(f"tests repeated, as runs of theirs were disturbed: {len({test for test, _, _ in repeated})}")
+    for test, share, what in repeated:
+        terminalreporter.line(f"REPEATED {test}: {100 * share:.1f} % of the ticks missed; {what}")
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
+    if call.when == "call" and report.failed:
+        item.disturbance = worst_disturbance(item)  # now: its folders may be gone after it
     if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped, which CI does not allow: {report.longrepr}"

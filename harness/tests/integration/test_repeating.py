@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What conftest.py repeats: tests that fail beside a disturbed run of their own, and no others."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+HERE = pathlib.Path(__file__).parent
+
+
+@pytest.fixture
+def attempts(tmp_path_factory):
+    """attempts(missed, passes) runs a test whose run missed that many of 1 000 ticks, and which passes at that attempt; returns how
+    often it was run, and (failed, output). In a folder that is not this test's own: it holds a record of a disturbed run."""
+
+    def call(missed, passes, folder="tmp_path"):
+        work = tmp_path_factory.mktemp("repeating")
+        (work / "test_it.py").write_text(
+            "import json, pathlib\n"
+            f"COUNT = pathlib.Path({str(work / 'count')!r})\n"
+            "def test_it(tmp_path, tmp_path_factory):\n"
+            "    COUNT.write_text((COUNT.read_text() if COUNT.exists() else '') + 'x')\n"
+            f"    ({folder} / 'run.json').write_text(json.dumps({{'sampling': {{'samples': {1000 - missed}, 'missed': {missed}}}}}))\n"
+            f"    assert len(COUNT.read_text()) == {passes}\n"
+        )
+        argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "conftest", "-q", "--basetemp", work / "base", "test_it.py"]
+        env = {**os.environ, "PYTHONPATH": str(HERE)}
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, cwd=work, env=env)
+        assert done.returncode in (0, 1), done.stdout + done.stderr
+        return len((work / "count").read_text()), done.returncode == 1, done.stdout
+
+    return call
+
+
+def test_a_disturbed_test_is_repeated(attempts):
+    count, failed, out = attempts(missed=11, passes=3)
+    assert (count, failed) == (3, False)
+    assert "disturbed: 1" in out
+    assert out.count("REPEATED test_it.py::test_it: 1.1 % of the ticks missed; ") == 2, out
+
+
+def test_three_failures_are_one(attempts):
+    count, failed, out = attempts(missed=500, passes=None)
+    assert (count, failed) == (3, True)
+    assert "REPEATED" in out and "1 failed" in out
+
+
+def test_without_a_disturbed_run_it_fails_at_once(attempts):
+    count, failed, out = attempts(missed=10, passes=2)
+    assert (count, failed) == (1, True)
+    assert "epeated" not in out
+
+
+def test_the_runs_of_others_do_not_count(attempts):
+    assert attempts(missed=500, passes=2, folder="tmp_path_factory.mktemp('other')")[:2] == (1, True)
+
+
+def test_what_passes_is_not_repeated(attempts):
+    count, failed, out = attempts(missed=500, passes=1)
+    assert (count, failed) == (1, False)
+    assert "epeated" not in out
