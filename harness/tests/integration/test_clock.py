@@ -20,6 +20,7 @@ NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 MIB = 1 << 20
 LONG = 300  # s of virtual time
 QUICK = 10  # s of real time at most for it
+LATE = 3  # s that a wait in real time may take longer on a busy machine
 
 pytestmark = pytest.mark.usefixtures("needs_root")
 
@@ -80,7 +81,12 @@ def assert_moved(run, seconds, quick=QUICK):
 
 def assert_adds_up(run):
     """The target's time is the real one and what was skipped. (wall_s goes on until nothing of the run is left.)"""
-    assert run["clock"]["skipped_s"] + run["wall_s"] == pytest.approx(run["target_s"], abs=0.5)
+    assert -0.001 <= run["clock"]["skipped_s"] + run["wall_s"] - run["target_s"] < LATE
+
+
+def assert_waited(seconds, result):
+    """In real time: how much longer it took is up to the machine."""
+    assert seconds - 0.001 <= own_time(result) < seconds + LATE
 
 
 # ---- waits of one process
@@ -160,7 +166,7 @@ def test_what_cannot_be_moved_ends_virtual_time(virtual, program, mode):
     run = result.run()
     assert run["outcome"] == "ok", said(result)
     assert run["wall_s"] > 0.9, "from there on it is real time"
-    assert own_time(result) == pytest.approx(1, rel=0.15)
+    assert_waited(1, result)
     assert 0 <= run["clock"]["ended"]["t_s"] <= run["target_s"]
     assert any(word in run["clock"]["ended"]["why"] for word in IMMOVABLE[program, mode]), run["clock"]["ended"]
     assert_adds_up(run)
@@ -197,7 +203,7 @@ def test_a_setuid_child(virtual, setuid_copy):
     result = virtual("clock_family", "setuid-child", 1, setuid_copy)
     run = result.run()
     assert run["outcome"] == "ok", said(result)
-    assert own_time(result) == pytest.approx(1, abs=0.1), "inside or outside, parent and child agree"
+    assert_waited(1, result)  # inside or outside, parent and child agree
     if run["clock"]["ended"]:
         assert "set" in run["clock"]["ended"]["why"] and str(setuid_copy) in run["clock"]["ended"]["why"]
 
@@ -213,7 +219,7 @@ def test_a_32_bit_child(memtide, scenario, stimulus, tmp_path):
     result = memtide("run", scenario(command=["/bin/sh", "-c", script], run="timeout: 20s, clock: virtual"))
     assert result.run()["outcome"] == "ok", said(result)
     assert "32" in result.run()["clock"]["ended"]["why"]
-    assert own_time(result) == pytest.approx(1, abs=0.02)
+    assert_waited(1, result)
 
 
 # ---- which clock
@@ -317,7 +323,7 @@ def test_cgo(go_program):
     assert len(runs) == len(RELEASES), result.err
     for run in runs:
         assert run["outcome"] == "ok", (run["cell"], run["why"], result.err)
-        assert_moved(run, 20)
+        assert_moved(run, LONG)
 
 
 @pytest.fixture(scope="session")
@@ -550,9 +556,10 @@ def test_ctrl_c(memtide, restless, attempt):
     """At five moments: in the midst of a fork, an exec, a jump."""
     path, processes = restless
     process = start(memtide, path)
+    seen = set()
     try:
-        wait_until(processes)
-        time.sleep(0.3 + attempt * 0.0137)
+        wait_until(lambda: len(seen.update(processes()) or seen) > 2)  # the shell, and two sleepers: time has jumped
+        time.sleep(attempt * 0.0137)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=20)
     finally:
@@ -576,4 +583,4 @@ def test_a_killed_memtide(memtide, restless, scenario):
         process.kill()
         process.communicate()
     assert memtide("run", scenario("next", command=["/bin/true"])).code == 0
-    wait_until(lambda: not processes(), 5)
+    wait_until(lambda: not processes())

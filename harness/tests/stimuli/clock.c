@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * clock MODE S - waits S seconds in one way, prints `elapsed` and what its own clock says, and exits with 0; with 3 and a
- * sentence where that is off by more than 20 ms and 1 %, or where a wait did not end as its time limit ends it.
+ * sentence where that is off by more than clock.h allows, or where a wait did not end as its time limit ends it.
  *
  *   nanosleep, nanosleep-loop (goes on after EINTR), abs-monotonic, abs-realtime (clock_nanosleep), cond (until a realtime),
  *   cond-monotonic, sem, select, poll, epoll, sigtimedwait, rcvtimeo (SO_RCVTIMEO), timerfd, posix-timer, itimer, alarm

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Clockcgo waits in C, beside a Go runtime: 100 threads in nanosleep(20 s), and one in pthread_cond_timedwait for as long. It
+// Clockcgo waits in C, beside a Go runtime: 100 threads in nanosleep(300 s), and one in pthread_cond_timedwait for as long. It
 // prints `elapsed` and what its own clock says, and exits with 0; with 3 and a sentence where that is off by more than 1 %.
 package main
 
@@ -10,7 +10,7 @@ package main
 #include <pthread.h>
 #include <time.h>
 
-enum { THREADS = 100, SECONDS = 20 };
+enum { THREADS = 100, SECONDS = 300 };
 
 static void *sleeper(void *ret)
 {
