@@ -109,7 +109,14 @@ $O/stimuli/%-static: harness/tests/stimuli/%.c $(STIMULI_HEADERS)
 	@echo "  CC      $<"
 	$Q$(STIMULI_CC) -static -o $@ $< -lm
 
--include $(LIB_OBJ:.o=.d) $O/obj/memtide.d $(UNIT_BIN:=.d)
+# Small programs that ask the library what the tests want to know.
+PROBES := $(patsubst harness/tests/probe/%.c,$O/probe/%,$(wildcard harness/tests/probe/*.c))
+$O/probe/%: harness/tests/probe/%.c $O/libmemtide.a $O/.flags
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$Q$(CC) $(OUR_CPPFLAGS) $(OUR_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $O/libmemtide.a $(OUR_LDLIBS)
+
+-include $(LIB_OBJ:.o=.d) $O/obj/memtide.d $(UNIT_BIN:=.d) $(PROBES:=.d)
 
 # --- packages -----------------------------------------------------------------------------------------------------------------------
 # golang-go (1.19) begins the fetching of toolchains where there is no `go` yet.
@@ -160,7 +167,7 @@ check: ## all tests; TESTS=FILE for some, SAN=... with sanitizers
 	@$(MAKE) --no-print-directory deps
 	+@$(AGAIN) check-built WERROR=1
 
-check-built: all $(UNIT_BIN) $(STIMULI) hdr-check house-check
+check-built: all $(UNIT_BIN) $(STIMULI) $(PROBES) hdr-check house-check
 	@[ -n "$(PYTHON)" ] || { echo "memtide: no python3 here has pytest: run 'make deps'" >&2; exit 1; }
 	$(PYTHON) -m pytest -p no:cacheprovider -q -rs $(TESTS) --build=$O
 

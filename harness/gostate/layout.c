@@ -212,9 +212,10 @@ int layout_complete(struct go_layout *l, const struct go_layout *from, struct er
 
 static unsigned minor_of(const char *version)
 {
+	const char *at = strstr(version, "go1."); /* "devel go1.28-1234abcd" too */
 	unsigned minor = 0;
 
-	return sscanf(version, "go1.%3u", &minor) == 1 ? minor : 0;
+	return at && sscanf(at, "go1.%3u", &minor) == 1 ? minor : 0;
 }
 
 int layout_read(int fd, const char *name, struct go_layout **ret, struct err *err)
@@ -235,6 +236,7 @@ int layout_read(int fd, const char *name, struct go_layout **ret, struct err *er
 	}
 	l = xcalloc(1, sizeof(*l));
 	l->pie = header.e_type == ET_DYN;
+	l->entry = header.e_entry;
 	elf_go_version(elf, l->version, sizeof(l->version));
 	elf_build_id(elf, l->build_id, sizeof(l->build_id));
 	if (layout_from_dwarf(l, elf))

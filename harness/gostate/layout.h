@@ -31,6 +31,11 @@ struct err;
 	X(OTHER_SYS, "runtime.memstats:other_sys")                                                                               \
 	X(GC_COUNT, "runtime.memstats:numgc")                                                                                    \
 	X(GC_GOAL, "runtime.gcController:gcPercentHeapGoal;runtime.gcController:heapGoal;runtime.memstats:next_gc")              \
+	X(SWEEP_TRIGGER, "runtime.gcController:sweepDistMinTrigger")                                                             \
+	X(TRIGGERED, "runtime.gcController:triggered")                                                                           \
+	X(HEAP_MARKED, "runtime.gcController:heapMarked")                                                                        \
+	X(TOTAL_ALLOC, "runtime.gcController:totalAlloc")                                                                        \
+	X(TOTAL_FREE, "runtime.gcController:totalFree")                                                                          \
 	X(GC_PERCENT, "runtime.gcController:gcPercent;runtime.gcpercent")                                                        \
 	X(MEMORY_LIMIT, "runtime.gcController:memoryLimit")                                                                      \
 	X(GOMAXPROCS, "runtime.gomaxprocs")                                                                                      \
@@ -149,6 +154,7 @@ struct go_layout {
 	unsigned minor;    /* 21; 0: unknown */
 	char build_id[128]; /* Go's own, or GNU's as hexadecimal digits; "" */
 	bool pie;
+	uint64_t entry; /* address of the first instruction: with AT_ENTRY of a process that tells a PIE's load bias */
 	struct go_place place[GO_PLACE_COUNT_];
 	struct go_member member[GO_MEMBER_COUNT_];
 	uint32_t type_size[GO_TYPE_COUNT_]; /* 0: no such type */
