@@ -84,6 +84,8 @@ struct err;
 	X(G_START_PC, "runtime.g:startpc")                                                                                       \
 	X(G_SCHED_PC, "runtime.g:sched.pc")                                                                                      \
 	X(G_SCHED_SP, "runtime.g:sched.sp")                                                                                      \
+	X(G_STACK_LO, "runtime.g:stack.lo")                                                                                      \
+	X(G_STACK_HI, "runtime.g:stack.hi")                                                                                      \
 	X(G_M, "runtime.g:m")                                                                                                    \
 	X(P_GFREE, "runtime.p:gFree.n;runtime.p:gfreecnt;runtime.p:gFree.size")                                                  \
 	X(M_PROCID, "runtime.m:procid")                                                                                          \
@@ -106,6 +108,7 @@ struct err;
 	X(CYCLE_ALLOC_BYTES, "runtime.memRecordCycle:alloc_bytes")                                                               \
 	X(CYCLE_FREE_BYTES, "runtime.memRecordCycle:free_bytes")                                                                 \
 	X(MODULE_TEXT, "runtime.moduledata:text")                                                                                \
+	X(MODULE_GOFUNC, "runtime.moduledata:gofunc")                                                                            \
 	X(MODULE_PCLNTAB, "runtime.moduledata:pclntable")                                                                        \
 	X(HEAP_ARENA_SPANS, "runtime.heapArena:spans")                                                                           \
 	X(STACK_LO, "runtime.stack:lo")
