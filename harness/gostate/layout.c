@@ -248,7 +248,8 @@ int layout_read(int fd, const char *name, struct go_layout **ret, struct err *er
 	if (!l->version[0] && l->place[GO_BUILD_VERSION].address)
 		elf_go_string(elf, l->place[GO_BUILD_VERSION].address, l->version, sizeof(l->version));
 	l->minor = minor_of(l->version);
-	bool go = l->version[0] || l->source != LAYOUT_NONE || elf_has_section(elf, ".gopclntab");
+	bool go = l->version[0] || l->source != LAYOUT_NONE || elf_has_section(elf, ".gopclntab") ||
+		  elf_has_section(elf, ".note.go.buildid");
 	elf_end(elf);
 	if (!go) {
 		free(l);
