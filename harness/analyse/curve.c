@@ -9,7 +9,7 @@
 
 #define DECIMATE_MIN 16
 
-enum source { SAMPLES, FAST_PROBES, SLOW_PROBES };
+enum source { SAMPLES, FAST_PROBES, SLOW_PROBES, GO_ROWS, SPLITS };
 
 static const struct {
 	enum source source;
@@ -23,14 +23,38 @@ static const struct {
 	[CURVE_THP] = { SLOW_PROBES, offsetof(struct probe, thp_bytes) },
 	[CURVE_PSS] = { SLOW_PROBES, offsetof(struct probe, pss_bytes) },
 	[CURVE_SWAP] = { SLOW_PROBES, offsetof(struct probe, swap_bytes) },
+	[CURVE_HEAP_INUSE] = { GO_ROWS, offsetof(struct go_row, c.heap_inuse_bytes) },
+	[CURVE_HEAP_IDLE] = { GO_ROWS, offsetof(struct go_row, c.heap_idle_bytes) },
+	[CURVE_HEAP_RELEASED] = { GO_ROWS, offsetof(struct go_row, c.heap_released_bytes) },
+	[CURVE_GO_STACKS] = { GO_ROWS, offsetof(struct go_row, c.stacks_bytes) },
+	[CURVE_RUNTIME] = { GO_ROWS, offsetof(struct go_row, c.runtime_bytes) },
+	[CURVE_GC_GOAL] = { GO_ROWS, offsetof(struct go_row, c.gc_goal_bytes) },
+	[CURVE_GC_COUNT] = { GO_ROWS, offsetof(struct go_row, c.gc_count) },
+	[CURVE_GOROUTINES] = { GO_ROWS, offsetof(struct go_row, c.goroutines) },
+	[CURVE_THREADS_MADE] = { GO_ROWS, offsetof(struct go_row, c.threads_made) },
+	[CURVE_SPLIT_OBJECTS] = { SPLITS, offsetof(struct split_row, s.part[RSS_OBJECTS]) },
+	[CURVE_SPLIT_FRAGMENTATION] = { SPLITS, offsetof(struct split_row, s.part[RSS_FRAGMENTATION]) },
+	[CURVE_SPLIT_STACKS] = { SPLITS, offsetof(struct split_row, s.part[RSS_STACKS]) },
+	[CURVE_SPLIT_IDLE] = { SPLITS, offsetof(struct split_row, s.part[RSS_IDLE]) },
+	[CURVE_SPLIT_LAZYFREE] = { SPLITS, offsetof(struct split_row, s.part[RSS_LAZYFREE]) },
+	[CURVE_SPLIT_RUNTIME] = { SPLITS, offsetof(struct split_row, s.part[RSS_RUNTIME]) },
+	[CURVE_SPLIT_NATIVE] = { SPLITS, offsetof(struct split_row, s.part[RSS_NATIVE]) },
+	[CURVE_SPLIT_THREAD_STACKS] = { SPLITS, offsetof(struct split_row, s.part[RSS_THREAD_STACKS]) },
+	[CURVE_SPLIT_FILES] = { SPLITS, offsetof(struct split_row, s.part[RSS_FILES]) },
+	[CURVE_SPLIT_RSS] = { SPLITS, offsetof(struct split_row, s.resident_bytes) },
 };
+_Static_assert(CURVE_SPLIT_FILES - CURVE_SPLIT_OBJECTS + 1 == RSS_PART_COUNT_, "a curve for each part of RSS");
 
 /* Whether a row in which the value is MISSING begins a gap, or leaves the value as it was: fast values are MISSING in slow probes
  * only by accident, unless nobody looked, and slow ones in fast probes always. */
-static bool is_gap(enum source source, const struct probe *p)
+static bool is_gap(enum source source, const void *row)
 {
+	const struct probe *p = row;
+
 	switch (source) {
 	case SAMPLES:
+	case GO_ROWS:
+	case SPLITS:
 		break;
 	case FAST_PROBES:
 		return p->slow == 1 && p->threads == MISSING && p->cpu_ns == MISSING && p->hwm_bytes == MISSING;
@@ -70,20 +94,41 @@ static int64_t last_time(const struct run_series *s)
 	return end;
 }
 
+struct row_array {
+	const void *v; /* borrowed */
+	size_t n, size;
+};
+
+static struct row_array rows_of(const struct run_series *s, enum source source)
+{
+	switch (source) {
+	case SAMPLES:
+		break;
+	case FAST_PROBES:
+	case SLOW_PROBES:
+		return (struct row_array){ s->probes, s->n_probes, sizeof(*s->probes) };
+	case GO_ROWS:
+		return (struct row_array){ s->go, s->n_go, sizeof(*s->go) };
+	case SPLITS:
+		return (struct row_array){ s->splits, s->n_splits, sizeof(*s->splits) };
+	}
+	return (struct row_array){ s->samples, s->n_samples, sizeof(*s->samples) };
+}
+
 void curve_make(struct curve *ret, const struct run_series *series, enum curve_of what, int64_t end_ns)
 {
-	bool in_samples = sources[what].source == SAMPLES;
-	size_t n = in_samples ? series->n_samples : series->n_probes;
+	const struct row_array rows = rows_of(series, sources[what].source);
 
-	*ret = (struct curve){ .v = xcalloc(n ? n : 1, sizeof(*ret->v)), .end_ns = end_ns ? end_ns : last_time(series) };
-	for (size_t i = 0; i < n; i++) {
-		const void *row = in_samples ? (const void *)&series->samples[i] : (const void *)&series->probes[i];
-		int64_t t = in_samples ? series->samples[i].t_ns : series->probes[i].t_ns;
+	*ret = (struct curve){ .v = xcalloc(rows.n ? rows.n : 1, sizeof(*ret->v)), .end_ns = end_ns ? end_ns : last_time(series) };
+	for (size_t i = 0; i < rows.n; i++) {
+		const void *row = (const char *)rows.v + i * rows.size;
 		uint64_t value = value_at_offset(row, sources[what].offset);
+		int64_t t;
 
+		memcpy(&t, row, sizeof(t)); /* the first of each kind of row */
 		if (t >= ret->end_ns)
 			break;
-		if (value != MISSING || is_gap(sources[what].source, in_samples ? NULL : row))
+		if (value != MISSING || is_gap(sources[what].source, row))
 			append(ret, t, value);
 	}
 }

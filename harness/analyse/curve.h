@@ -18,7 +18,7 @@ struct run_series;
 
 struct curve_point {
 	int64_t t_ns;
-	uint64_t value; /* bytes; a number for CURVE_THREADS; MISSING: a gap begins here */
+	uint64_t value; /* bytes, or a number as of threads; MISSING: a gap begins here */
 };
 
 struct curve {
@@ -36,6 +36,25 @@ enum curve_of {
 	CURVE_THP,
 	CURVE_PSS,
 	CURVE_SWAP,
+	CURVE_HEAP_INUSE, /* the runtime's own accounting, as the next; where it cannot be told there is a gap */
+	CURVE_HEAP_IDLE,
+	CURVE_HEAP_RELEASED,
+	CURVE_GO_STACKS,
+	CURVE_RUNTIME,
+	CURVE_GC_GOAL,
+	CURVE_GC_COUNT,
+	CURVE_GOROUTINES,
+	CURVE_THREADS_MADE,
+	CURVE_SPLIT_OBJECTS, /* the split of RSS, held until the next; in the order of enum rss_part */
+	CURVE_SPLIT_FRAGMENTATION,
+	CURVE_SPLIT_STACKS,
+	CURVE_SPLIT_IDLE,
+	CURVE_SPLIT_LAZYFREE,
+	CURVE_SPLIT_RUNTIME,
+	CURVE_SPLIT_NATIVE,
+	CURVE_SPLIT_THREAD_STACKS,
+	CURVE_SPLIT_FILES,
+	CURVE_SPLIT_RSS, /* the sum of the parts */
 	CURVE_COUNT_
 };
 

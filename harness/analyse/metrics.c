@@ -4,40 +4,30 @@
 #include <math.h>
 #include <string.h>
 
-#include "analyse/curve.h"
+#include "analyse/metrics_parts.h"
 #include "base/alloc.h"
 #include "base/units.h"
-#include "plan/metric.h"
 #include "record/reader.h"
 
 #define BASELINE_MIN_NS (50 * NS_PER_MS)
 #define LEVEL_MIN_NS    (5 * NS_PER_S)
 
-struct work {
-	const struct run_series *series;
-	const struct run_facts *facts;
-	struct curve rss;
-	json_t *metrics, *missing;        /* owned until handed over */
-	uint64_t peak, baseline, settled; /* bytes; MISSING */
-	int64_t end_ns, tail_ns;          /* tail: where the last tenth begins */
-};
-
-static void told(struct work *w, enum metric m, json_t *value)
+void metric_told(struct work *w, enum metric m, json_t *value)
 {
 	json_object_set_new(w->metrics, metric_name(m), value);
 }
 
 static void told_count(struct work *w, enum metric m, uint64_t n)
 {
-	told(w, m, json_integer((json_int_t)n));
+	metric_told(w, m, json_integer((json_int_t)n));
 }
 
 static void told_seconds(struct work *w, enum metric m, int64_t ns)
 {
-	told(w, m, json_real((double)ns / 1e9));
+	metric_told(w, m, json_real((double)ns / 1e9));
 }
 
-__attribute__((format(printf, 3, 4))) static void missing(struct work *w, enum metric m, const char *fmt, ...)
+void metric_missing(struct work *w, enum metric m, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -48,10 +38,10 @@ __attribute__((format(printf, 3, 4))) static void missing(struct work *w, enum m
 }
 
 /* A number that the kernel counted, or the reason for which it did not. */
-static void counted(struct work *w, enum metric m, uint64_t n, const char *why_not)
+void metric_counted(struct work *w, enum metric m, uint64_t n, const char *why_not)
 {
 	if (n == MISSING)
-		missing(w, m, "%s", why_not);
+		metric_missing(w, m, "%s", why_not);
 	else
 		told_count(w, m, n);
 }
@@ -73,7 +63,7 @@ static void add_peak(struct work *w)
 	for (size_t i = 0; i < s->n_probes; i++)
 		peak = larger(peak, s->probes[i].hwm_bytes);
 	w->peak = peak;
-	counted(w, METRIC_PEAK_RSS, peak, "RSS was never read");
+	metric_counted(w, METRIC_PEAK_RSS, peak, "RSS was never read");
 }
 
 static const struct mark *find_mark(const struct run_series *s, const char *name)
@@ -90,45 +80,43 @@ static void add_baseline(struct work *w)
 
 	w->baseline = MISSING;
 	if (!s->n_marks) {
-		missing(w, METRIC_BASELINE_RSS, "no mark, so nothing tells where the load begins");
+		metric_missing(w, METRIC_BASELINE_RSS, "no mark, so nothing tells where the load begins");
 	} else if (s->marks[0].t_ns < BASELINE_MIN_NS) {
-		missing(w, METRIC_BASELINE_RSS, "the first mark (%s) came %.0f ms after exec; 50 ms are needed", s->marks[0].name,
+		metric_missing(w, METRIC_BASELINE_RSS, "the first mark (%s) came %.0f ms after exec; 50 ms are needed", s->marks[0].name,
 			(double)s->marks[0].t_ns / 1e6);
 	} else {
 		w->baseline = curve_median(&w->rss, 0, s->marks[0].t_ns);
-		counted(w, METRIC_BASELINE_RSS, w->baseline, "no sample before the first mark");
+		metric_counted(w, METRIC_BASELINE_RSS, w->baseline, "no sample before the first mark");
 	}
 }
 
-static bool add_ended_as_planned(struct work *w, enum metric m)
+bool metric_ended_as_planned(struct work *w, enum metric m)
 {
 	if (w->facts->outcome == OUTCOME_OK)
 		return true;
-	missing(w, m, "the run did not end as planned (outcome %s)", outcome_to_string(w->facts->outcome));
+	metric_missing(w, m, "the run did not end as planned (outcome %s)", outcome_to_string(w->facts->outcome));
 	return false;
 }
 
 /* A moment of it is no tenth of the run. */
-static bool nobody_looked_at_the_tail(const struct work *w, const struct curve *c)
+bool metric_tail_unseen(const struct work *w, const struct curve *c)
 {
 	return curve_gaps(c, w->tail_ns, w->end_ns) > (w->end_ns - w->tail_ns) / 2;
 }
-
-#define NOBODY_LOOKED "nobody looked for most of the last tenth of the run"
 
 static void add_settled(struct work *w)
 {
 	uint64_t low, high;
 
 	w->settled = MISSING;
-	if (!add_ended_as_planned(w, METRIC_SETTLED_RSS))
+	if (!metric_ended_as_planned(w, METRIC_SETTLED_RSS))
 		return;
 	if (!curve_range(&w->rss, w->tail_ns, w->end_ns, &low, &high)) {
-		missing(w, METRIC_SETTLED_RSS, w->rss.n ? NOBODY_LOOKED : "no sample in the last tenth of the run");
-	} else if (nobody_looked_at_the_tail(w, &w->rss)) {
-		missing(w, METRIC_SETTLED_RSS, NOBODY_LOOKED);
+		metric_missing(w, METRIC_SETTLED_RSS, w->rss.n ? NOBODY_LOOKED : "no sample in the last tenth of the run");
+	} else if (metric_tail_unseen(w, &w->rss)) {
+		metric_missing(w, METRIC_SETTLED_RSS, NOBODY_LOOKED);
 	} else if ((high - low) > w->peak / 50) {
-		missing(w, METRIC_SETTLED_RSS, "still moving at the end: by %.1f %% of the peak in the last tenth of the run",
+		metric_missing(w, METRIC_SETTLED_RSS, "still moving at the end: by %.1f %% of the peak in the last tenth of the run",
 			100 * (double)(high - low) / (double)w->peak);
 	} else {
 		w->settled = curve_median(&w->rss, w->tail_ns, w->end_ns);
@@ -142,9 +130,9 @@ static void add_fall(struct work *w, enum metric m, const struct mark *dropped, 
 	int64_t after = 0, fall = curve_first_below(&w->rss, dropped->t_ns, bound, &after);
 
 	if (fall > after)
-		missing(w, m, "RSS fell %s while nobody looked, from %.1f to %.1f s", what, (double)after / 1e9, (double)fall / 1e9);
+		metric_missing(w, m, "RSS fell %s while nobody looked, from %.1f to %.1f s", what, (double)after / 1e9, (double)fall / 1e9);
 	else if (fall < 0)
-		missing(w, m, "RSS never fell %s within %.1f s", what, (double)(w->end_ns - dropped->t_ns) / 1e9);
+		metric_missing(w, m, "RSS never fell %s within %.1f s", what, (double)(w->end_ns - dropped->t_ns) / 1e9);
 	else
 		told_seconds(w, m, fall - dropped->t_ns);
 }
@@ -156,13 +144,13 @@ static void add_falls(struct work *w)
 	if (!dropped || dropped->t_ns >= w->end_ns || w->peak == MISSING) {
 		const char *why = !dropped ? "no mark dropped" : "no sample after the mark dropped";
 
-		missing(w, METRIC_FIRST_FALL, "%s", why);
-		missing(w, METRIC_RELEASE, "%s", why);
+		metric_missing(w, METRIC_FIRST_FALL, "%s", why);
+		metric_missing(w, METRIC_RELEASE, "%s", why);
 		return;
 	}
 	add_fall(w, METRIC_FIRST_FALL, dropped, (uint64_t)llround(0.95 * (double)w->peak), "below 95 % of its peak");
 	if (w->baseline == MISSING || w->baseline >= w->peak) {
-		missing(w, METRIC_RELEASE,
+		metric_missing(w, METRIC_RELEASE,
 			w->baseline == MISSING ? "no baseline to fall to" : "RSS never rose above its baseline");
 		return;
 	}
@@ -174,14 +162,14 @@ static void add_falls(struct work *w)
 static void add_released_share(struct work *w)
 {
 	if (w->peak == MISSING || w->baseline == MISSING)
-		missing(w, METRIC_RELEASED_SHARE, "no %s", w->peak == MISSING ? "peak" : "baseline");
+		metric_missing(w, METRIC_RELEASED_SHARE, "no %s", w->peak == MISSING ? "peak" : "baseline");
 	else if (w->settled == MISSING)
-		missing(w, METRIC_RELEASED_SHARE, "%s",
+		metric_missing(w, METRIC_RELEASED_SHARE, "%s",
 			json_string_value(json_object_get(w->missing, metric_name(METRIC_SETTLED_RSS))));
 	else if (w->peak <= w->baseline)
-		missing(w, METRIC_RELEASED_SHARE, "RSS never rose above its baseline");
+		metric_missing(w, METRIC_RELEASED_SHARE, "RSS never rose above its baseline");
 	else
-		told(w, METRIC_RELEASED_SHARE, json_real((double)(w->peak - w->settled) / (double)(w->peak - w->baseline)));
+		metric_told(w, METRIC_RELEASED_SHARE, json_real((double)(w->peak - w->settled) / (double)(w->peak - w->baseline)));
 }
 
 static void add_levels(struct work *w)
@@ -190,7 +178,7 @@ static void add_levels(struct work *w)
 	json_t *levels;
 
 	if (!w->rss.n || w->end_ns - w->rss.v[0].t_ns < LEVEL_MIN_NS) {
-		missing(w, METRIC_LEVELS, "the run is shorter than a level has to be (5 s)");
+		metric_missing(w, METRIC_LEVELS, "the run is shorter than a level has to be (5 s)");
 		return;
 	}
 	curve_plateaus(&w->rss, &p);
@@ -198,17 +186,16 @@ static void add_levels(struct work *w)
 	for (size_t i = 0; i < p.n; i++)
 		json_array_append_new(levels, json_pack("[f, f, I]", (double)p.v[i].from_ns / 1e9, (double)p.v[i].to_ns / 1e9,
 							(json_int_t)p.v[i].value));
-	told(w, METRIC_LEVELS, levels);
+	metric_told(w, METRIC_LEVELS, levels);
 }
 
 /* Stands beside METRIC_SLOPE, and is missing with it. */
 #define SLOPE_INTERVAL "slope_interval_bytes_per_s"
 
-static void add_slope(struct work *w)
+const char *metric_slope_phase(const struct work *w, int64_t *ret_from_ns, int64_t *ret_to_ns)
 {
 	const struct mark *load = find_mark(w->series, "load");
 	int64_t from = load ? load->t_ns : 0, to = w->end_ns;
-	struct slope s;
 
 	for (size_t i = 0; load && i < w->series->n_marks; i++) {
 		int64_t t = w->series->marks[i].t_ns;
@@ -216,12 +203,23 @@ static void add_slope(struct work *w)
 		if (t > from && t < to)
 			to = t;
 	}
+	*ret_from_ns = from;
+	*ret_to_ns = to;
+	return load ? "phase load" : "run";
+}
+
+static void add_slope(struct work *w)
+{
+	int64_t from, to;
+	const char *phase = metric_slope_phase(w, &from, &to);
+	struct slope s;
+
 	if (!curve_slope(&w->rss, from, to, &s)) {
-		missing(w, METRIC_SLOPE, "the %s is too short for a slope", load ? "phase load" : "run");
+		metric_missing(w, METRIC_SLOPE, "the %s is too short for a slope", phase);
 		json_object_set(w->missing, SLOPE_INTERVAL, json_object_get(w->missing, metric_name(METRIC_SLOPE)));
 		return;
 	}
-	told(w, METRIC_SLOPE, json_real(s.per_s));
+	metric_told(w, METRIC_SLOPE, json_real(s.per_s));
 	json_object_set_new(w->metrics, SLOPE_INTERVAL, json_pack("[f, f]", s.low_per_s, s.high_per_s));
 }
 
@@ -229,13 +227,13 @@ static void add_settled_probe(struct work *w, enum metric m, enum curve_of what,
 {
 	struct curve cleanup_curve c = { 0 };
 
-	if (!add_ended_as_planned(w, m))
+	if (!metric_ended_as_planned(w, m))
 		return;
 	curve_make(&c, w->series, what, w->end_ns);
-	if (nobody_looked_at_the_tail(w, &c))
-		missing(w, m, NOBODY_LOOKED);
+	if (metric_tail_unseen(w, &c))
+		metric_missing(w, m, NOBODY_LOOKED);
 	else
-		counted(w, m, curve_median(&c, w->tail_ns, w->end_ns), why_not);
+		metric_counted(w, m, curve_median(&c, w->tail_ns, w->end_ns), why_not);
 }
 
 static void add_threads_peak(struct work *w)
@@ -244,7 +242,7 @@ static void add_threads_peak(struct work *w)
 
 	for (size_t i = 0; i < w->series->n_probes; i++)
 		most = larger(most, w->series->probes[i].threads);
-	counted(w, METRIC_THREADS_PEAK, most, "no probe");
+	metric_counted(w, METRIC_THREADS_PEAK, most, "no probe");
 }
 
 static void add_probes(struct work *w)
@@ -258,49 +256,18 @@ static void add_probes(struct work *w)
 	add_threads_peak(w);
 }
 
-/* The last one told is the one that holds. */
-static void add_told(struct work *w)
-{
-	static const struct {
-		const char *name;
-		enum metric metric;
-		bool settled;
-	} all[] = {
-		{ "goroutines", METRIC_GOROUTINES_SETTLED, true },
-		{ "heap_inuse", METRIC_HEAP_INUSE_SETTLED, true },
-		{ "heap_released", METRIC_HEAP_RELEASED_SETTLED, true },
-		{ "stacks", METRIC_STACKS_SETTLED, true },
-		{ "profile_buckets", METRIC_PROFILE_BUCKETS_SETTLED, true },
-		{ "gc_count", METRIC_GC_COUNT, false },
-		{ "operations", METRIC_OPERATIONS, false },
-		{ "operations_per_s", METRIC_OPERATIONS_PER_S, false },
-	};
-
-	for (size_t k = 0; k < sizeof(all) / sizeof(*all); k++) {
-		uint64_t last = MISSING;
-
-		for (size_t i = 0; i < w->series->n_told; i++)
-			if (!strcmp(w->series->told[i].name, all[k].name))
-				last = w->series->told[i].value;
-		if (last == MISSING)
-			missing(w, all[k].metric, "the program did not tell %s", all[k].name);
-		else if (!all[k].settled || add_ended_as_planned(w, all[k].metric))
-			told_count(w, all[k].metric, last);
-	}
-}
-
 static void add_end_counters(struct work *w)
 {
 	const struct end_counters *e = &w->facts->end;
 
-	counted(w, METRIC_MEMCG_PEAK, e->memcg_peak_bytes, "no cgroup, or a kernel that does not tell (v2 before Linux 5.19)");
-	counted(w, METRIC_OOM_KILLS, e->oom_kills, "no cgroup, or a kernel that does not count them");
-	counted(w, METRIC_MINOR_FAULTS, e->minor_faults, "could not be read");
-	counted(w, METRIC_MAJOR_FAULTS, e->major_faults, "could not be read");
+	metric_counted(w, METRIC_MEMCG_PEAK, e->memcg_peak_bytes, "no cgroup, or a kernel that does not tell (v2 before Linux 5.19)");
+	metric_counted(w, METRIC_OOM_KILLS, e->oom_kills, "no cgroup, or a kernel that does not count them");
+	metric_counted(w, METRIC_MINOR_FAULTS, e->minor_faults, "could not be read");
+	metric_counted(w, METRIC_MAJOR_FAULTS, e->major_faults, "could not be read");
 	if (e->cpu_ns == MISSING)
-		missing(w, METRIC_CPU, "could not be read");
+		metric_missing(w, METRIC_CPU, "could not be read");
 	else
-		told(w, METRIC_CPU, json_real((double)e->cpu_ns / 1e9));
+		metric_told(w, METRIC_CPU, json_real((double)e->cpu_ns / 1e9));
 }
 
 void metrics_compute(const struct run_series *series, const struct run_facts *facts, json_t **ret_metrics, json_t **ret_missing)
@@ -318,7 +285,7 @@ void metrics_compute(const struct run_series *series, const struct run_facts *fa
 	add_levels(&w);
 	add_slope(&w);
 	add_probes(&w);
-	add_told(&w);
+	metrics_add_inside(&w);
 	add_end_counters(&w);
 	curve_done(&w.rss);
 	*ret_metrics = w.metrics;

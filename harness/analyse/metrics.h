@@ -16,6 +16,7 @@ struct run_facts {
 	enum outcome outcome;
 	int64_t end_ns; /* target's time at which observation ended */
 	struct end_counters end;
+	const char *runtime_why; /* borrowed: why the Go runtime was not read; NULL: it was, or nothing is known of it */
 };
 
 /* New references: {"peak_rss_bytes": 868220928, ...} and {"release_s": "RSS never fell to ...", ...}. Beside the metrics of

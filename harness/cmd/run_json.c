@@ -95,6 +95,25 @@ static json_t *sampling_json(const struct job *j, const struct run_result *r)
 			 count_or_null(j->selftest_done ? j->selftest.worst_pages : MISSING));
 }
 
+/* NULL: not known, so that the key is left out. GO_OFF: none, so null. */
+static json_t *setting(uint64_t n)
+{
+	return n == GO_UNKNOWN ? NULL : n == GO_OFF ? json_null() : json_integer((json_int_t)n);
+}
+
+static json_t *runtime_json(const struct run_result *r)
+{
+	const struct inside_report *i = &r->inside;
+	const struct go_settings *s = &i->settings;
+
+	return json_pack("{s:b, s:s?, s:s?, s:s?, s:I, s:I, s:I, s:I, s:o, s:{s:o*, s:o*, s:o*, s:o*}, s:s?}", "read", i->read, "by", i->by, "version",
+			 *i->version ? i->version : NULL, "why", *i->why ? i->why : NULL, "readings", (json_int_t)i->readings, "raced",
+			 (json_int_t)i->raced, "splits", (json_int_t)i->splits, "splits_raced", (json_int_t)i->splits_raced,
+			 "split_error_bytes", count_or_null(i->split_error_bytes), "settings", "gogc", setting(s->gogc), "memory_limit_bytes",
+			 setting(s->memory_limit_bytes), "gomaxprocs", setting(s->gomaxprocs), "madvdontneed", setting(s->madvdontneed),
+			 "heap_profile", i->heap_profiles ? "kept" : *i->heap_profile_why ? i->heap_profile_why : NULL);
+}
+
 static json_t *seconds(int64_t ns)
 {
 	return json_real((double)ns / 1e9);
@@ -219,7 +238,12 @@ static void add_analysis(const struct job *j, const struct cell *c, const struct
 	json_t *metrics = NULL, *missing = NULL;
 
 	if (r && run_series_read(run_dir, &series, NULL) >= 0) {
-		struct run_facts facts = { .outcome = outcome, .end_ns = r->end_ns, .end = r->end };
+		struct run_facts facts = {
+			.outcome = outcome,
+			.end_ns = r->end_ns,
+			.end = r->end,
+			.runtime_why = r->inside.read || !*r->inside.why ? NULL : r->inside.why,
+		};
 
 		metrics_compute(&series, &facts, &metrics, &missing);
 	}
@@ -255,6 +279,7 @@ json_t *job_run_json(const struct job *j, const struct planned_run *p, const str
 	json_object_set_new(run, "ended_by", r ? json_string(r->by_program ? "program" : "supervisor") : json_null());
 	json_object_set_new(run, "oom_kills", r ? count_or_null(r->end.oom_kills) : json_null());
 	json_object_set_new(run, "sampling", r ? sampling_json(j, r) : json_null());
+	json_object_set_new(run, "runtime", r ? runtime_json(r) : json_null());
 	json_object_set_new(run, "marks", marks_json(r));
 	json_object_set_new(run, "values", values_json(r));
 	json_object_set_new(run, "gaps", gaps_json(r));

@@ -31,6 +31,24 @@ static const char *const names[METRIC_COUNT_] = {
 	[METRIC_GC_COUNT] = "gc_count",
 	[METRIC_OPERATIONS] = "operations",
 	[METRIC_OPERATIONS_PER_S] = "operations_per_s",
+	[METRIC_HEAP_IDLE_SETTLED] = "heap_idle_settled_bytes",
+	[METRIC_RUNTIME_SETTLED] = "runtime_settled_bytes",
+	[METRIC_GC_GOAL_SETTLED] = "gc_goal_settled_bytes",
+	[METRIC_THREADS_MADE] = "threads_made",
+	[METRIC_GOROUTINES_PEAK] = "goroutines_peak",
+	[METRIC_GOROUTINES_SLOPE] = "goroutines_slope_per_s",
+	[METRIC_HEAP_INUSE_SLOPE] = "heap_inuse_slope_bytes_per_s",
+	[METRIC_OBJECTS_SETTLED] = "objects_settled_bytes",
+	[METRIC_FRAGMENTATION_SETTLED] = "fragmentation_settled_bytes",
+	[METRIC_STACKS_RESIDENT_SETTLED] = "stacks_resident_settled_bytes",
+	[METRIC_IDLE_SETTLED] = "idle_settled_bytes",
+	[METRIC_LAZYFREE_SPLIT_SETTLED] = "lazyfree_split_settled_bytes",
+	[METRIC_RUNTIME_RESIDENT_SETTLED] = "runtime_resident_settled_bytes",
+	[METRIC_NATIVE_SETTLED] = "native_settled_bytes",
+	[METRIC_THREAD_STACKS_SETTLED] = "thread_stacks_settled_bytes",
+	[METRIC_FILES_SETTLED] = "files_settled_bytes",
+	[METRIC_OBJECTS_PEAK] = "objects_peak_bytes",
+	[METRIC_NATIVE_PEAK] = "native_peak_bytes",
 };
 
 const char *metric_name(enum metric m)
@@ -53,6 +71,20 @@ enum unit metric_unit(enum metric m)
 	case METRIC_HEAP_RELEASED_SETTLED:
 	case METRIC_STACKS_SETTLED:
 	case METRIC_PROFILE_BUCKETS_SETTLED:
+	case METRIC_HEAP_IDLE_SETTLED:
+	case METRIC_RUNTIME_SETTLED:
+	case METRIC_GC_GOAL_SETTLED:
+	case METRIC_OBJECTS_SETTLED:
+	case METRIC_FRAGMENTATION_SETTLED:
+	case METRIC_STACKS_RESIDENT_SETTLED:
+	case METRIC_IDLE_SETTLED:
+	case METRIC_LAZYFREE_SPLIT_SETTLED:
+	case METRIC_RUNTIME_RESIDENT_SETTLED:
+	case METRIC_NATIVE_SETTLED:
+	case METRIC_THREAD_STACKS_SETTLED:
+	case METRIC_FILES_SETTLED:
+	case METRIC_OBJECTS_PEAK:
+	case METRIC_NATIVE_PEAK:
 		return UNIT_BYTES;
 	case METRIC_FIRST_FALL:
 	case METRIC_RELEASE:
@@ -61,8 +93,10 @@ enum unit metric_unit(enum metric m)
 	case METRIC_RELEASED_SHARE:
 		return UNIT_RATIO;
 	case METRIC_SLOPE:
+	case METRIC_HEAP_INUSE_SLOPE:
 		return UNIT_BYTES_PER_S;
 	case METRIC_OPERATIONS_PER_S:
+	case METRIC_GOROUTINES_SLOPE:
 		return UNIT_PER_S;
 	case METRIC_LEVELS:
 		return UNIT_LIST;
@@ -74,6 +108,8 @@ enum unit metric_unit(enum metric m)
 	case METRIC_GOROUTINES_SETTLED:
 	case METRIC_GC_COUNT:
 	case METRIC_OPERATIONS:
+	case METRIC_THREADS_MADE:
+	case METRIC_GOROUTINES_PEAK:
 	case METRIC_COUNT_:
 		return UNIT_COUNT;
 	}

@@ -24,6 +24,10 @@ struct run_series {
 	size_t n_marks;
 	struct told *told; /* owned */
 	size_t n_told;
+	struct go_row *go; /* owned; none where the runtime was not read, nor in records from before it was */
+	size_t n_go;
+	struct split_row *splits; /* owned; likewise */
+	size_t n_splits;
 	char *damage; /* owned; NULL: complete. "samples.tsv.zst ends in the middle, at 3.200 s"; several are joined by "; " */
 };
 
@@ -31,6 +35,11 @@ struct run_series {
  * folder that does not exist, a file of a newer format, and one of absurd length. */
 int run_series_read(const char *run_dir, struct run_series *ret, struct err *err);
 void run_series_done(struct run_series *s);
+/* goroutines.json; a new reference. -ENOENT without an error: the run has none. */
+int run_goroutines_read(const char *run_dir, json_t **ret, struct err *err);
+/* The heap profiles of the run, in the order in which they were written: paths. */
+struct strv;
+int run_heap_profiles(const char *run_dir, struct strv *ret, struct err *err);
 #define cleanup_run_series __attribute__((cleanup(run_series_done)))
 
 struct campaign_run {

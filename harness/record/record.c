@@ -18,7 +18,10 @@
 
 struct record {
 	char *dir; /* owned */
-	struct series_out samples, probes;
+	struct series_out samples, probes, go, split; /* go, split: made with their first row */
+	struct outfile goroutines;                    /* written beside and renamed, each time anew */
+	json_t *all_goroutines;                       /* owned reference; NULL: none */
+	bool goroutines_changed;
 	struct outfile marks, values; /* values: made with the first one */
 	struct output_file output[N_OUTPUTS]; /* stdout, stderr, load-output: that one made with its first byte */
 	bool closed;
@@ -70,7 +73,7 @@ int record_create(const char *campaign_dir, const char *cell_id, unsigned repeat
 	output_open(&r->output[0], r->dir, "stdout");
 	output_open(&r->output[1], r->dir, "stderr");
 	r->output[2].file.fd = -1;
-	r->values.fd = -1;
+	r->values.fd = r->go.file.fd = r->split.file.fd = r->goroutines.fd = -1;
 	*ret = r;
 	return 0;
 }
@@ -97,6 +100,55 @@ void record_mark(struct record *r, const struct mark *m)
 	int len = snprintf(line, sizeof(line), "%.*s\t%s\t%s\n", (int)n, time, m->name, m->by == 'p' ? "program" : "supervisor");
 
 	outfile_write(&r->marks, line, (size_t)len);
+}
+
+static void optional_row(struct record *r, struct series_out *s, const struct table *t, const void *row)
+{
+	if (!s->file.path && !r->closed)
+		series_out_open(s, r->dir, t);
+	if (s->file.fd >= 0)
+		series_out_row(s, row);
+}
+
+void record_go(struct record *r, const struct go_row *row)
+{
+	optional_row(r, &r->go, &table_go, row);
+}
+
+void record_split(struct record *r, const struct split_row *row)
+{
+	optional_row(r, &r->split, &table_split, row);
+}
+
+void record_goroutines(struct record *r, json_t *all)
+{
+	json_incref(all);
+	json_decref(r->all_goroutines);
+	r->all_goroutines = all;
+	r->goroutines_changed = true;
+}
+
+/* Not synced to the disk, as the series are not: this may be done every second of a run. */
+static void write_goroutines(struct record *r)
+{
+	cleanup_free char *path = path_in(r, RECORD_GOROUTINES);
+	cleanup_free char *text = r->goroutines_changed ? json_dumps(r->all_goroutines, JSON_INDENT(2) | JSON_SORT_KEYS) : NULL;
+
+	r->goroutines_changed = false;
+	if (!text || r->goroutines.errnum)
+		return;
+	free(r->goroutines.path);
+	outfile_open(&r->goroutines, r->dir, RECORD_GOROUTINES ".tmp");
+	outfile_write(&r->goroutines, text, strlen(text));
+	outfile_write(&r->goroutines, "\n", 1);
+	outfile_close(&r->goroutines);
+	if (!r->goroutines.errnum && rename(r->goroutines.path, path) < 0)
+		r->goroutines.errnum = errno;
+}
+
+char *record_heap_profile_path(const struct record *r, unsigned n, const char *at)
+{
+	return strf("%s/heap-%u-%s.pb.gz", r->dir, n, at);
 }
 
 void record_told(struct record *r, const struct told *t)
@@ -126,16 +178,22 @@ void record_flush(struct record *r)
 {
 	series_out_flush(&r->samples);
 	series_out_flush(&r->probes);
+	series_out_flush(&r->go);
+	series_out_flush(&r->split);
+	write_goroutines(r);
 }
 
 int record_close_series(struct record *r, struct err *err)
 {
-	const struct outfile *files[] = { &r->samples.file, &r->probes.file, &r->marks, &r->values, &r->output[0].file,
-					&r->output[1].file,   &r->output[2].file };
+	const struct outfile *files[] = { &r->samples.file, &r->probes.file,	   &r->go.file,	    &r->split.file,	    &r->goroutines,
+					&r->marks,	    &r->values,	   &r->output[0].file, &r->output[1].file, &r->output[2].file };
 
 	if (!r->closed) {
 		series_out_close(&r->samples);
 		series_out_close(&r->probes);
+		series_out_close(&r->go);
+		series_out_close(&r->split);
+		write_goroutines(r);
 		outfile_close(&r->marks);
 		outfile_close(&r->values);
 		for (size_t i = 0; i < N_OUTPUTS; i++)
@@ -163,6 +221,10 @@ struct record *record_free(struct record *r)
 	(void)record_close_series(r, NULL);
 	series_out_done(&r->samples);
 	series_out_done(&r->probes);
+	series_out_done(&r->go);
+	series_out_done(&r->split);
+	outfile_done(&r->goroutines);
+	json_decref(r->all_goroutines);
 	outfile_done(&r->marks);
 	outfile_done(&r->values);
 	for (size_t i = 0; i < N_OUTPUTS; i++)

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * series.h - what is recorded over time: samples, probes, marks, and the numbers that the program told. Times are the target's, in ns since its exec; sizes are bytes.
+ * series.h - what is recorded over time: samples, probes, marks, the numbers that the program told, and what was read of its Go runtime. Times
+ * are the target's, in ns since its exec; sizes are bytes.
  */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "gostate/readings.h"
+
 /* A value that could not be read: never zero. In the TSV files it is written as "-". */
 #define MISSING UINT64_MAX
+_Static_assert(GO_UNKNOWN == MISSING, "what could not be told of a runtime is missing in its record");
 
 /* Every tick; stored where a value changed, and once a second. Where nobody looked there is a row whose values are MISSING. */
 struct sample {
@@ -30,6 +34,19 @@ struct probe {
 	uint64_t thp_bytes;           /* AnonHugePages */
 	uint64_t swap_bytes;
 	uint64_t slow; /* 1: a slow probe, and a slow value that is MISSING is a gap; 0 */
+};
+
+/* The runtime's own accounting, stored where a value changed, and once a second. A row whose values are all MISSING begins a gap: nobody looked,
+ * or the runtime cannot be read any more. */
+struct go_row {
+	int64_t t_ns;
+	struct go_counters c;
+};
+
+/* RSS by what holds it; of statm_bytes and spans nothing is recorded: read back they are MISSING. All MISSING: as above. */
+struct split_row {
+	int64_t t_ns; /* in the middle of the reading */
+	struct rss_split s;
 };
 
 /* A time in which nobody looked, or in which the slow probes failed. */

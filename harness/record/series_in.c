@@ -162,13 +162,15 @@ static enum step read_blocks(struct series_in *s, int fd, ZSTD_DCtx *zstd)
 
 static int by_time(const void *a, const void *b)
 {
-	int64_t x, y; /* both tables have their time first */
+	int64_t x, y; /* all tables have their time first */
 
 	memcpy(&x, a, sizeof(x));
 	memcpy(&y, b, sizeof(y));
 	return x < y ? -1 : x > y;
 }
-_Static_assert(offsetof(struct sample, t_ns) == 0 && offsetof(struct probe, t_ns) == 0, "by_time() reads the first field");
+_Static_assert(offsetof(struct sample, t_ns) == 0 && offsetof(struct probe, t_ns) == 0 && offsetof(struct go_row, t_ns) == 0 &&
+		       offsetof(struct split_row, t_ns) == 0,
+	       "by_time() reads the first field");
 
 int series_in_read(const char *dir, const struct table *t, size_t max_rows, void **ret_rows, size_t *ret_n, struct strv *damage,
 		   struct err *err)
@@ -180,7 +182,8 @@ int series_in_read(const char *dir, const struct table *t, size_t max_rows, void
 	if (fd < 0 && errno != ENOENT)
 		return err_set(err, errno, "cannot open %s", path);
 	if (fd < 0) {
-		strv_pushf(damage, "%s is missing", t->file);
+		if (!t->optional)
+			strv_pushf(damage, "%s is missing", t->file);
 	} else {
 		ZSTD_DCtx *zstd = ZSTD_createDCtx();
 		enum step step = zstd ? read_blocks(&s, fd, zstd) : FAILED;

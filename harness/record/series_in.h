@@ -17,7 +17,7 @@ struct strv;
 /* 55 hours at 1 kHz; more is no run's record but a zstd bomb. */
 #define SERIES_ROWS_MAX 200000000
 
-/* Rows of t->row_size bytes, ascending in time; caller frees. What is wrong with the file is appended to damage, in a sentence;
+/* Rows of t->row_size bytes, ascending in time; caller frees. No file of an optional table: no rows. What is wrong with the file is appended to damage, in a sentence;
  * an error only for a newer format, more than max_rows rows, or a file that cannot be read. */
 int series_in_read(const char *dir, const struct table *t, size_t max_rows, void **ret_rows, size_t *ret_n, struct strv *damage,
 		   struct err *err);

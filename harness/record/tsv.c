@@ -31,13 +31,50 @@ static const struct column probe_columns[] = {
 	{ "slow", "count", COLUMN_NUMBER, offsetof(struct probe, slow) },
 };
 
+#define GO_COLUMN(name, unit) { #name, unit, COLUMN_NUMBER, offsetof(struct go_row, c.name) }
+
+static const struct column go_columns[] = {
+	{ "t_s", "s", COLUMN_TIME, offsetof(struct go_row, t_ns) },
+	GO_COLUMN(heap_inuse_bytes, "bytes"),
+	GO_COLUMN(heap_idle_bytes, "bytes"),
+	GO_COLUMN(heap_released_bytes, "bytes"),
+	GO_COLUMN(stacks_bytes, "bytes"),
+	GO_COLUMN(runtime_bytes, "bytes"),
+	GO_COLUMN(gc_goal_bytes, "bytes"),
+	GO_COLUMN(gc_count, "count"),
+	GO_COLUMN(goroutines, "count"),
+	GO_COLUMN(threads_made, "count"),
+};
+
+#define SPLIT_COLUMN(name, part_) { name, "bytes", COLUMN_NUMBER, offsetof(struct split_row, s.part[part_]) }
+
+static const struct column split_columns[] = {
+	{ "t_s", "s", COLUMN_TIME, offsetof(struct split_row, t_ns) },
+	SPLIT_COLUMN("objects_bytes", RSS_OBJECTS),
+	SPLIT_COLUMN("fragmentation_bytes", RSS_FRAGMENTATION),
+	SPLIT_COLUMN("stacks_bytes", RSS_STACKS),
+	SPLIT_COLUMN("idle_bytes", RSS_IDLE),
+	SPLIT_COLUMN("lazyfree_bytes", RSS_LAZYFREE),
+	SPLIT_COLUMN("runtime_bytes", RSS_RUNTIME),
+	SPLIT_COLUMN("native_bytes", RSS_NATIVE),
+	SPLIT_COLUMN("thread_stacks_bytes", RSS_THREAD_STACKS),
+	SPLIT_COLUMN("files_bytes", RSS_FILES),
+	{ "rss_bytes", "bytes", COLUMN_NUMBER, offsetof(struct split_row, s.resident_bytes) },
+};
+
 #define N(a) (sizeof(a) / sizeof(*(a)))
 
 const struct table table_samples = {
-	"samples.tsv.zst", "memtide-samples/1", sample_columns, N(sample_columns), sizeof(struct sample),
+	"samples.tsv.zst", "memtide-samples/1", sample_columns, N(sample_columns), sizeof(struct sample), .optional = false,
 };
 const struct table table_probes = {
-	"probes.tsv.zst", "memtide-probes/1", probe_columns, N(probe_columns), sizeof(struct probe),
+	"probes.tsv.zst", "memtide-probes/1", probe_columns, N(probe_columns), sizeof(struct probe), .optional = false,
+};
+const struct table table_go = {
+	"go.tsv.zst", "memtide-go/1", go_columns, N(go_columns), sizeof(struct go_row), .optional = true,
+};
+const struct table table_split = {
+	"split.tsv.zst", "memtide-split/1", split_columns, N(split_columns), sizeof(struct split_row), .optional = true,
 };
 
 char *table_header(const struct table *t)

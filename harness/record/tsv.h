@@ -29,9 +29,10 @@ struct table {
 	const char *format;           /* "memtide-samples/1" */
 	const struct column *columns; /* the first is the time */
 	size_t n_columns, row_size;
+	bool optional; /* a run without such a file lacks nothing */
 };
 
-extern const struct table table_samples, table_probes;
+extern const struct table table_samples, table_probes, table_go, table_split;
 
 #define TABLE_ROW_MAX     256 /* characters of a row, the line end among them */
 #define TABLE_COLUMNS_MAX 64  /* of a file that is read; more are of a hostile one */

@@ -336,6 +336,10 @@ int run_start(const struct run_room *room, const struct run_request *q, run_done
 	r->limit_bytes = q->limit_bytes;
 	r->last_rss_bytes = MISSING;
 	r->result.end = (struct end_counters){ MISSING, MISSING, MISSING, MISSING, MISSING, MISSING };
+	r->result.inside = (struct inside_report){
+		.split_error_bytes = MISSING,
+		.settings = { GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN },
+	};
 	r->tag = strf("%s/%s", room->owner, q->name);
 	r->probe_every_ns = probe_interval(q);
 	r->next_probe_ns = r->probe_every_ns;

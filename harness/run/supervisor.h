@@ -16,6 +16,7 @@
 #include "record/series.h"
 #include "run/act.h"
 #include "run/clock.h"
+#include "run/inside.h"
 #include "run/kernel_settings.h"
 #include "run/sampler.h"
 
@@ -78,6 +79,7 @@ struct run_result {
 	const struct act_report *acts; /* borrowed: one for each of the request's */
 	struct sampling_stats sampling;
 	struct end_counters end;
+	struct inside_report inside;
 	struct gap *gaps; /* owned; in order of their beginning within each kind */
 	size_t n_gaps;
 	struct mark *marks; /* owned; the first ones, without a hole */

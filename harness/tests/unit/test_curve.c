@@ -406,9 +406,40 @@ static void test_slope(void **state)
 	assert_false(curve_slope(&c, 200 * S, 300 * S, &s));
 }
 
+static void test_curves_of_the_runtime(void **state)
+{
+	struct go_row go[] = { { 1 * S, { 1, 2, 3, 4, 5, MISSING, 7, 8, 9 } }, { 2 * S, { 11, 2, 3, 4, 5, 6, 7, 8, 9 } }, { 4 * S, { 0 } } };
+	struct split_row splits[2] = { { .t_ns = 1 * S }, { .t_ns = 3 * S } };
+	struct run_series series = { .go = go, .n_go = 3, .splits = splits, .n_splits = 2 };
+
+	(void)state;
+	memset(&go[2].c, 0xff, sizeof(go[2].c));
+	for (uint64_t p = 0; p < RSS_PART_COUNT_; p++)
+		splits[0].s.part[p] = 10 + p, splits[1].s.part[p] = 20 + p;
+	splits[0].s.resident_bytes = 100;
+	splits[1].s.resident_bytes = 200;
+	for (int i = 0; i < 9; i++) {
+		struct curve cleanup_curve c = { 0 };
+
+		curve_make(&c, &series, (enum curve_of)(CURVE_HEAP_INUSE + i), 10 * S);
+		assert_int_equal(curve_at(&c, 3 * S), i ? i + 1 : 11);
+		assert_true(curve_at(&c, 1 * S) == (CURVE_HEAP_INUSE + i == CURVE_GC_GOAL ? MISSING : (uint64_t)i + 1));
+		assert_true(curve_at(&c, 4 * S) == MISSING);
+	}
+	for (int p = 0; p <= RSS_PART_COUNT_; p++) {
+		struct curve cleanup_curve c = { 0 };
+
+		curve_make(&c, &series, (enum curve_of)(CURVE_SPLIT_OBJECTS + p), 10 * S);
+		assert_int_equal(curve_at(&c, 2 * S), p < RSS_PART_COUNT_ ? 10 + p : 100);
+		assert_int_equal(curve_at(&c, 9 * S), p < RSS_PART_COUNT_ ? 20 + p : 200);
+		assert_true(curve_at(&c, S - 1) == MISSING);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_curves_of_the_runtime),
 		cmocka_unit_test(test_value_holds_until_the_next),
 		cmocka_unit_test(test_fall_in_a_gap),
 		cmocka_unit_test(test_plateau_and_slope_with_a_gap),

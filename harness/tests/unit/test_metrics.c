@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -369,11 +370,158 @@ static void test_gap_at_the_end(void **state)
 	assert_about(value(f, "lazyfree_settled_bytes"), 2 * MB);
 }
 
+/* ---- what was read of the Go runtime ---------------------------------------------------------------------------------------------- */
+
+/* Accounting once a second: n = 10 ... 20, of which each value is some multiple; goroutines peak at 5 s. */
+static void read_inside(struct fixture *f, struct go_row *go, struct split_row *split)
+{
+	for (uint64_t i = 0; i < 11; i++) {
+		uint64_t n = 10 + i;
+
+		go[i] = (struct go_row){ (int64_t)i * NS_PER_S, { n * MIB, n * MIB / 2, 3 * MIB, 4 * MIB, 5 * MIB, 2 * n * MIB, i, i == 5 ? 1000 : n, 9 } };
+		split[i] = (struct split_row){ .t_ns = (int64_t)i * NS_PER_S };
+		for (uint64_t p = 0; p < RSS_PART_COUNT_; p++)
+			split[i].s.part[p] = (p + 1) * MIB + i;
+		split[i].s.part[RSS_NATIVE] = i == 3 ? 77 * MIB : 7 * MIB;
+	}
+	f->series.go = go;
+	f->series.splits = split;
+	f->series.n_go = f->series.n_splits = 11;
+}
+
+static void test_what_was_read_inside(void **state)
+{
+	struct fixture *f = *state;
+	struct go_row go[11];
+	struct split_row split[11];
+	struct told told[] = { { 100 * MS, "goroutines", 7 }, { 200 * MS, "gc_count", 3 } };
+
+	f->series.told = told;
+	f->series.n_told = 2;
+	read_inside(f, go, split);
+	sample(f, 5000, 5);
+	compute(f);
+	/* What was read counts, not what was told. */
+	assert_about(value(f, "goroutines_settled"), 20);
+	assert_about(value(f, "gc_count"), 10);
+	assert_about(value(f, "heap_inuse_settled_bytes"), 20 * MB);
+	assert_about(value(f, "heap_idle_settled_bytes"), 10 * MB);
+	assert_about(value(f, "heap_released_settled_bytes"), 3 * MB);
+	assert_about(value(f, "stacks_settled_bytes"), 4 * MB);
+	assert_about(value(f, "runtime_settled_bytes"), 5 * MB);
+	assert_about(value(f, "gc_goal_settled_bytes"), 40 * MB);
+	assert_about(value(f, "threads_made"), 9);
+	assert_about(value(f, "goroutines_peak"), 1000);
+	static const char *const parts[] = { "objects", "fragmentation", "stacks_resident", "idle", "lazyfree_split", "runtime_resident", NULL, "thread_stacks", "files" };
+	for (int p = 0; p < RSS_PART_COUNT_; p++) {
+		cleanup_free char *name = parts[p] ? strf("%s_settled_bytes", parts[p]) : NULL;
+
+		if (name)
+			assert_about(value(f, name), (p + 1) * MB + 10);
+	}
+	assert_about(value(f, "native_settled_bytes"), 7 * MB);
+	assert_about(value(f, "native_peak_bytes"), 77 * MB);
+	assert_about(value(f, "objects_peak_bytes"), MB + 10);
+}
+
+/* From the mark load at 0.1 s to loaded at 8 s: 1 MB and 1 goroutine a second. */
+static void test_slopes_inside(void **state)
+{
+	struct fixture *f = *state;
+	struct go_row go[11];
+	struct split_row split[11];
+
+	read_inside(f, go, split);
+	go[5].c.goroutines = 15;
+	f->marks[1].t_ns = 9 * NS_PER_S;
+	f->marks[2].t_ns = 10 * NS_PER_S;
+	compute(f);
+	assert_true(fabs(value(f, "goroutines_slope_per_s") - 1) < 0.05);
+	assert_true(fabs(value(f, "heap_inuse_slope_bytes_per_s") - MB) < 0.05 * MB);
+}
+
+static void test_the_collector_is_off(void **state)
+{
+	struct fixture *f = *state;
+	struct go_row go[11];
+	struct split_row split[11];
+
+	read_inside(f, go, split);
+	for (int i = 0; i < 11; i++)
+		go[i].c.gc_goal_bytes = MISSING;
+	compute(f);
+	assert_why(f, "gc_goal_settled_bytes", "the collector is off");
+}
+
+static void test_inside_of_one_that_died(void **state)
+{
+	struct fixture *f = *state;
+	struct go_row go[11];
+	struct split_row split[11];
+
+	read_inside(f, go, split);
+	/* It was gone before the end of observation. */
+	memset(&go[10].c, 0xff, sizeof(go[10].c));
+	f->facts.outcome = OUTCOME_OOM_CGROUP;
+	compute(f);
+	assert_why(f, "goroutines_settled", "the run did not end as planned (outcome oom-cgroup)");
+	assert_why(f, "native_settled_bytes", "the run did not end as planned (outcome oom-cgroup)");
+	assert_about(value(f, "gc_count"), 9);
+	assert_about(value(f, "threads_made"), 9);
+	assert_about(value(f, "goroutines_peak"), 1000);
+	assert_about(value(f, "native_peak_bytes"), 77 * MB);
+}
+
+static void test_gap_inside(void **state)
+{
+	struct fixture *f = *state;
+	struct go_row go[11];
+	struct split_row split[11];
+
+	read_inside(f, go, split);
+	f->series.n_go = 10;
+	memset(&go[9].c, 0xff, sizeof(go[9].c));
+	compute(f);
+	assert_why(f, "goroutines_settled", "nobody looked for most of the last tenth of the run");
+}
+
+static void test_the_runtime_was_not_read(void **state)
+{
+	struct fixture *f = *state;
+	struct told told[] = { { 100 * MS, "goroutines", 7 } };
+
+	f->series.told = told;
+	f->series.n_told = 1;
+	f->facts.runtime_why = "sh is not a Go program";
+	compute(f);
+	assert_about(value(f, "goroutines_settled"), 7);
+	assert_why(f, "gc_count", "the Go runtime could not be read: sh is not a Go program; nor did the program tell gc_count");
+	assert_why(f, "gc_goal_settled_bytes", "the Go runtime could not be read: sh is not a Go program");
+	assert_why(f, "goroutines_peak", "the Go runtime could not be read: sh is not a Go program");
+	assert_why(f, "native_settled_bytes", "the Go runtime could not be read: sh is not a Go program");
+	/* Read, and never split. */
+	struct go_row go[11];
+	struct split_row split[11];
+
+	read_inside(f, go, split);
+	f->series.n_splits = 0;
+	f->facts.runtime_why = NULL;
+	compute(f);
+	assert_why(f, "native_settled_bytes", "no split of RSS was taken");
+	assert_why(f, "objects_peak_bytes", "no split of RSS was taken");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_what_the_program_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_a_program_told_that_died, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_was_read_inside, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_slopes_inside, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_collector_is_off, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_inside_of_one_that_died, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_gap_inside, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_runtime_was_not_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_released, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lazyfree_is_held, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_held, setup, teardown),

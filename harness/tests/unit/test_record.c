@@ -20,6 +20,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/strv.h"
 #include "record/output.h"
 #include "record/reader.h"
 #include "record/record.h"
@@ -135,10 +136,108 @@ static void what_is_written_comes_back(void **state)
 	assert_int_equal(s.n_probes, 2);
 	assert_memory_equal(&s.probes[0], &fast, sizeof(fast));
 	assert_memory_equal(&s.probes[1], &slow, sizeof(slow));
+	assert_int_equal(s.n_go, 0); /* a run of which the runtime was not read lacks nothing */
+	assert_int_equal(s.n_splits, 0);
 	assert_int_equal(s.n_marks, 1);
 	assert_int_equal(s.marks[0].t_ns, 2500000);
 	assert_string_equal(s.marks[0].name, "loaded");
 	assert_int_equal(s.marks[0].by, 'p');
+	record_free(rec);
+}
+
+static void what_was_read_of_the_runtime_comes_back(void **state)
+{
+	cleanup_run_series struct run_series s = { 0 };
+	struct record *rec = create(*state, "go=1.12");
+	const struct go_row full = { 10000000, { 1, 2, 3, 4, 5, 6, 7, 8, 9 } }, off = { 20000000, { 1, 2, 3, 4, 5, MISSING, 7, 8, 9 } };
+	struct go_row gap;
+	struct split_row split = { 15000000, { { 10, 20, 30, 40, 50, 60, 70, 80, 90 }, 450, 460, 7 } };
+
+	memset(&gap, 0xff, sizeof(gap));
+	gap.t_ns = 30000000;
+	record_go(rec, &full);
+	record_go(rec, &off);
+	record_go(rec, &gap);
+	record_split(rec, &split);
+	assert_int_equal(record_close_series(rec, NULL), 0);
+
+	cleanup_free char *go = zstdcat(rec, "go.tsv.zst"), *splits = zstdcat(rec, "split.tsv.zst");
+	assert_string_equal(go, "# memtide-go/1\n"
+				"# t_s\theap_inuse_bytes\theap_idle_bytes\theap_released_bytes\tstacks_bytes\truntime_bytes\t"
+				"gc_goal_bytes\tgc_count\tgoroutines\tthreads_made\n"
+				"# s\tbytes\tbytes\tbytes\tbytes\tbytes\tbytes\tcount\tcount\tcount\n"
+				"0.010000\t1\t2\t3\t4\t5\t6\t7\t8\t9\n0.020000\t1\t2\t3\t4\t5\t-\t7\t8\t9\n"
+				"0.030000\t-\t-\t-\t-\t-\t-\t-\t-\t-\n");
+	assert_string_equal(splits, "# memtide-split/1\n"
+				    "# t_s\tobjects_bytes\tfragmentation_bytes\tstacks_bytes\tidle_bytes\tlazyfree_bytes\t"
+				    "runtime_bytes\tnative_bytes\tthread_stacks_bytes\tfiles_bytes\trss_bytes\n"
+				    "# s\tbytes\tbytes\tbytes\tbytes\tbytes\tbytes\tbytes\tbytes\tbytes\tbytes\n"
+				    "0.015000\t10\t20\t30\t40\t50\t60\t70\t80\t90\t450\n");
+	assert_int_equal(run_series_read(record_dir(rec), &s, NULL), 0);
+	assert_null(s.damage);
+	assert_int_equal(s.n_go, 3);
+	assert_memory_equal(&s.go[0], &full, sizeof(full));
+	assert_memory_equal(&s.go[1], &off, sizeof(off));
+	assert_memory_equal(&s.go[2], &gap, sizeof(gap));
+	assert_int_equal(s.n_splits, 1);
+	split.s.statm_bytes = split.s.spans = MISSING;
+	assert_memory_equal(&s.splits[0], &split, sizeof(split));
+	record_free(rec);
+}
+
+/* The longest row that there can be of each table fits. */
+static void the_longest_rows_fit(void **state)
+{
+	struct record *rec = create(*state, "go=1.12");
+	cleanup_run_series struct run_series s = { 0 };
+	struct go_row go;
+	struct split_row split;
+
+	memset(&go, 0xfe, sizeof(go));
+	memset(&split, 0xfe, sizeof(split));
+	go.t_ns = split.t_ns = -9000000000 * 1000000000LL;
+	for (int i = 0; i < 1000; i++) {
+		record_go(rec, &go);
+		record_split(rec, &split);
+	}
+	assert_int_equal(record_close_series(rec, NULL), 0);
+	assert_int_equal(run_series_read(record_dir(rec), &s, NULL), 0);
+	assert_int_equal(s.n_go, 1000);
+	assert_int_equal(s.n_splits, 1000);
+	assert_memory_equal(&s.go[999], &go, sizeof(go));
+	record_free(rec);
+}
+
+static void goroutines_and_profiles_are_found_again(void **state)
+{
+	struct room *room = *state;
+	struct record *rec = create(room, "go=1.12");
+	cleanup_json json_t *all = json_pack("{s:s, s:[]}", "format", "memtide-goroutines/1", "snapshots"), *back = NULL;
+	cleanup_strv struct strv profiles = STRV_INIT;
+
+	assert_int_equal(run_goroutines_read(record_dir(rec), &back, &room->err), -ENOENT);
+	assert_string_equal(err_text(&room->err), "");
+	record_goroutines(rec, all);
+	assert_int_equal(run_goroutines_read(record_dir(rec), &back, &room->err), -ENOENT); /* with the next flush */
+	record_flush(rec);
+	assert_int_equal(run_goroutines_read(record_dir(rec), &back, &room->err), 0);
+	assert_true(json_equal(all, back));
+	json_array_append_new(json_object_get(all, "snapshots"), json_integer(7));
+	record_goroutines(rec, all);
+	assert_int_equal(record_close_series(rec, &room->err), 0);
+	json_decref(back);
+	back = NULL;
+	assert_int_equal(run_goroutines_read(record_dir(rec), &back, &room->err), 0);
+	assert_int_equal(json_array_size(json_object_get(back, "snapshots")), 1);
+	for (unsigned n = 10; n > 0; n--) {
+		cleanup_free char *path = record_heap_profile_path(rec, n, n == 10 ? "end" : "loaded");
+
+		assert_int_equal(file_write(path, "x", 1, NULL), 0);
+	}
+	assert_int_equal(run_heap_profiles(record_dir(rec), &profiles, &room->err), 0);
+	assert_int_equal(profiles.n, 10);
+	assert_string_equal(strrchr(profiles.v[0], '/'), "/heap-1-loaded.pb.gz");
+	assert_string_equal(strrchr(profiles.v[9], '/'), "/heap-10-end.pb.gz");
 	record_free(rec);
 }
 
@@ -404,6 +503,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(series_are_tables_that_zstdcat_shows),
 		TEST(what_is_written_comes_back),
+		TEST(what_was_read_of_the_runtime_comes_back),
+		TEST(the_longest_rows_fit),
+		TEST(goroutines_and_profiles_are_found_again),
 		TEST(a_flush_makes_rows_readable_from_outside),
 		TEST(an_unfinished_run_gives_way_and_a_finished_one_does_not),
 		TEST(a_folder_that_cannot_be_made_is_an_error),
