@@ -19,21 +19,52 @@
 #include "record/series.h"
 
 struct clock;
-struct inside;
+struct inside; /* of one live process */
 struct record;
 struct sampler_slot;
 
 #define INSIDE_WHY_MAX 256
 
+/* Borrowed all, until inside_end(). */
+struct inside_site {
+	pid_t pid;
+	int pidfd;
+	const struct clock *clock; /* started */
+	struct sampler_slot *slot;
+	struct record *record;
+	int64_t split_every_ns; /* target's time between two splits that nothing asks for */
+};
+
 struct inside_report {
-	bool read;                    /* the accounting was read once at least */
-	const char *by;               /* "dwarf", "symbols"; static; NULL: it was never opened */
-	char version[48];             /* "go1.21.3"; "": not known */
-	char why[INSIDE_WHY_MAX];     /* why it was not read; "" */
-	uint64_t readings, raced;     /* raced: looks of which nothing was kept */
+	bool read;                     /* the accounting was read once at least */
+	const char *by;                /* "dwarf", "symbols"; static; NULL: it was never opened */
+	char version[48];              /* "go1.21.3"; "": not known */
+	char why[INSIDE_WHY_MAX];      /* why it was not read; "" */
+	uint64_t readings, raced;      /* raced: looks of which nothing was kept */
 	uint64_t splits, splits_raced; /* likewise */
-	uint64_t split_error_bytes;   /* |sum - RSS| at worst, of those that were kept; MISSING: none */
-	struct go_settings settings;  /* as they were last */
+	uint64_t split_error_bytes;    /* |sum - RSS| at worst, of those that were kept; MISSING: none */
+	struct go_settings settings;   /* as they were last */
 	unsigned heap_profiles;
 	char heap_profile_why[INSIDE_WHY_MAX]; /* why there is none; "" */
 };
+/* Of a process that nobody looked into. */
+#define INSIDE_REPORT_INIT                                                                                                       \
+	((struct inside_report){ .split_error_bytes = MISSING, .settings = { GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN } })
+
+/* Opens the program, which takes some 20 ms for a binary that was not seen before, and has the sampling thread read it. */
+struct inside *inside_begin(const struct inside_site *site);
+/* Right before each sampler_drain(): whether it is still the same program; opens the one that took its place. */
+void inside_check(struct inside *in);
+/* A row of sampler_drain(): into the record, unless inside_check() has just found that another program runs. */
+void inside_take(struct inside *in, const struct go_row *row);
+/* A mark: the next look is due, under its name. Nobody looked from then on: what was last seen does not hold. */
+void inside_note_mark(struct inside *in, const char *name);
+void inside_note_gap(struct inside *in, int64_t t_ns);
+/* Takes what is due. rss_bytes: as last sampled, or MISSING. still: the target stands still, as before a virtual clock goes on: its marks
+ * have their look now, whatever its age. */
+void inside_look_if_due(struct inside *in, uint64_t rss_bytes, bool still);
+/* The last split, while the target is still there and sampled. */
+void inside_last_split(struct inside *in);
+/* Sampling has ended at end_ns: the last snapshot, if the target is still there, and the report; frees. readings, raced: of
+ * sampler_stop(). NULL-safe. Returns NULL. */
+struct inside *inside_end(struct inside *in, int64_t end_ns, uint64_t readings, uint64_t raced, struct inside_report *ret);

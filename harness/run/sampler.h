@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sampler.h - reads the memory of all live targets at a fixed rate, their marks and the numbers that they tell.
+ * sampler.h - reads the memory of all live targets at a fixed rate, their marks and the numbers that they tell, and their Go runtime's own accounting.
  *
  * One thread serves every target in one wake-up: the wake-up costs 20 times what the reads cost, so targets are cheap and
  * rate is not. It sleeps until absolute deadlines; it never allocates, locks, prints or touches a file by name. A tick that
@@ -20,6 +20,7 @@
 #include "run/clock.h"
 
 struct err;
+struct go_target;
 struct memcg;
 struct sampler;
 struct sampler_slot; /* one live target */
@@ -49,11 +50,16 @@ void sampler_let_go(struct sampler_slot *slot);
 /* A mark is there that has not been drained. Any thread. */
 bool sampler_has_marks(const struct sampler_slot *slot);
 
+/* The Go runtime of the target is read from now on, beside the fast probes and at each mark; NULL: no more, and when this has returned no thread
+ * has the one of before in its hands. A target that cannot be read any more is not tried again. target: borrowed. */
+void sampler_look_inside(struct sampler_slot *slot, const struct go_target *target);
+
 struct sampler_sink {
 	void (*sample)(void *arg, const struct sample *s);
 	void (*probe)(void *arg, const struct probe *p); /* fast ones */
 	void (*mark)(void *arg, const struct mark *m);
 	void (*told)(void *arg, const struct told *t);
+	void (*go)(void *arg, const struct go_row *row);
 	void *arg;
 };
 /* Hands over what came in since the last call, in order of time within each kind. Where nobody looked for more than
@@ -66,7 +72,8 @@ double sampler_cpu_share(const struct sampler_slot *slot);
 struct sampling_stats {
 	uint64_t samples; /* ticks taken, whether stored or not */
 	uint64_t missed;  /* ticks whose whole period had passed when the thread woke */
-	uint64_t lost;    /* samples and probes that found the ring full */
+	uint64_t lost;    /* samples, probes and go rows that found the ring full */
+	uint64_t go_readings, go_raced; /* looks at the Go runtime, and those of which nothing was kept (counters.h) */
 	uint64_t no_lines;   /* lines that were neither a mark nor a number */
 	uint64_t lost_marks; /* marks after the first that found its ring full */
 	bool leader_exited;  /* its first thread ended while others went on: /proc shows no memory from there */

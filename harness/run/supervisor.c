@@ -320,6 +320,22 @@ static int64_t probe_interval(const struct run_request *q)
 	return q->clock == CLOCK_KIND_REAL && every > 5 * NS_PER_S ? 5 * NS_PER_S : every;
 }
 
+/* Twenty splits over the run, but none more often than once a second. */
+static void look_inside(struct run *r, const struct run_request *q)
+{
+	int64_t every = q->clock == CLOCK_KIND_VIRTUAL ? (q->for_ns ? q->for_ns : q->timeout_ns) / 20 : NS_PER_S;
+	const struct inside_site site = {
+		.pid = r->child.pid,
+		.pidfd = r->child.pidfd,
+		.clock = &r->clock,
+		.slot = r->slot,
+		.record = r->record,
+		.split_every_ns = every < NS_PER_S ? NS_PER_S : every,
+	};
+
+	r->inside = inside_begin(&site);
+}
+
 int run_start(const struct run_room *room, const struct run_request *q, run_done_fn *done, void *arg, struct run **ret, struct err *err)
 {
 	struct run *r = xcalloc(1, sizeof(*r));
@@ -336,10 +352,7 @@ int run_start(const struct run_room *room, const struct run_request *q, run_done
 	r->limit_bytes = q->limit_bytes;
 	r->last_rss_bytes = MISSING;
 	r->result.end = (struct end_counters){ MISSING, MISSING, MISSING, MISSING, MISSING, MISSING };
-	r->result.inside = (struct inside_report){
-		.split_error_bytes = MISSING,
-		.settings = { GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN },
-	};
+	r->result.inside = INSIDE_REPORT_INIT;
 	r->tag = strf("%s/%s", room->owner, q->name);
 	r->probe_every_ns = probe_interval(q);
 	r->next_probe_ns = r->probe_every_ns;
@@ -370,6 +383,7 @@ int run_start(const struct run_room *room, const struct run_request *q, run_done
 		run_free(r);
 		return e;
 	}
+	look_inside(r, q);
 	*ret = r;
 	return 0;
 }

@@ -122,8 +122,11 @@ int run_on_alarm(sd_event_source *source, int fd, uint32_t events, void *arg)
 		run_stop(r, r->planned_end ? STOP_PLANNED : STOP_TIMEOUT);
 		return 0;
 	}
-	if (r->clock.kind == CLOCK_KIND_VIRTUAL)
+	if (r->clock.kind == CLOCK_KIND_VIRTUAL) {
 		run_slow_probe_if_due(r, now);
+		if (r->inside)
+			inside_look_if_due(r->inside, r->last_rss_bytes, true);
+	}
 	run_set_alarm(r, now);
 	return 0;
 }

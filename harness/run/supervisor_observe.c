@@ -49,6 +49,8 @@ static void on_sample(void *arg, const struct sample *s)
 	record_sample(r->record, s);
 	if (s->rss_bytes == MISSING) {
 		begin_gap(r, s->t_ns, false);
+		if (r->inside)
+			inside_note_gap(r->inside, s->t_ns);
 		r->next_probe_ns = 0; /* what the slow probe said does not hold any more */
 		return;
 	}
@@ -72,6 +74,8 @@ static void on_probe(void *arg, const struct probe *p)
 
 static void keep_mark(struct run *r, const struct mark *m)
 {
+	if (r->inside)
+		inside_note_mark(r->inside, m->name);
 	if (r->result.n_marks == MARKS_MAX) {
 		r->result.lost_marks++;
 		return;
@@ -105,6 +109,14 @@ static void on_told(void *arg, const struct told *t)
 	r->result.told[r->result.n_told++] = *t;
 }
 
+static void on_go(void *arg, const struct go_row *row)
+{
+	struct run *r = arg;
+
+	if (r->inside)
+		inside_take(r->inside, row);
+}
+
 void run_mark(struct run *r, const char *name, int64_t t_ns)
 {
 	struct mark m = { .t_ns = t_ns, .by = 's' };
@@ -115,8 +127,10 @@ void run_mark(struct run *r, const char *name, int64_t t_ns)
 
 void run_drain(struct run *r)
 {
-	const struct sampler_sink sink = { on_sample, on_probe, on_mark, on_told, r };
+	const struct sampler_sink sink = { on_sample, on_probe, on_mark, on_told, on_go, r };
 
+	if (r->inside)
+		inside_check(r->inside);
 	if (r->slot)
 		sampler_drain(r->slot, &sink);
 }
@@ -182,6 +196,8 @@ int run_on_drain(sd_event_source *source, uint64_t usec, void *arg)
 		note_high_water(r, &p);
 		if (r->clock.kind == CLOCK_KIND_REAL)
 			run_slow_probe_if_due(r, clock_now(&r->clock));
+		if (r->inside)
+			inside_look_if_due(r->inside, r->last_rss_bytes, false);
 	}
 	if (now >= r->next_flush_ns) {
 		record_flush(r->record);
@@ -237,8 +253,11 @@ void run_end_observation(struct run *r)
 		return;
 	clock_stop(&r->clock);
 	run_drain(r);
-	if (r->state == RUNNING)
+	if (r->state == RUNNING) {
 		slow_probe(r);
+		if (r->inside)
+			inside_last_split(r->inside);
+	}
 	/* Of the process alone, whether it was ended or exited: a zombie still has them. */
 	if (target_read_faults(&r->files, &faults)) {
 		r->result.end.minor_faults = faults.minor;
@@ -250,6 +269,7 @@ void run_end_observation(struct run *r)
 	acts_end(&r->acts);
 	sampler_stop(r->slot, &r->result.sampling);
 	run_drain(r);
+	r->inside = inside_end(r->inside, r->result.end_ns, r->result.sampling.go_readings, r->result.sampling.go_raced, &r->result.inside);
 	end_gap(r, r->result.end_ns, false);
 	end_gap(r, r->result.end_ns, true);
 	r->result.lost_marks += r->result.sampling.lost_marks;

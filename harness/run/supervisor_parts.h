@@ -40,6 +40,7 @@ struct run {
 	struct target_files files;
 	struct clock clock;
 	struct sampler_slot *slot; /* owned; NULL once sampling has ended */
+	struct inside *inside;     /* owned; likewise */
 	int mark_fd;
 	struct output out, log, load_out;
 	struct last_words words;

@@ -184,7 +184,7 @@ static void ignore_mark(void *arg, const struct mark *m)
 	(void)m;
 }
 
-static const struct sampler_sink sink = { ignore_sample, ignore_probe, ignore_mark, NULL };
+static const struct sampler_sink sink = { ignore_sample, ignore_probe, ignore_mark, NULL, NULL, NULL };
 
 static void begin_sampling(struct sampler *s, struct target *t)
 {

@@ -55,6 +55,13 @@ static void on_told(void *arg, const struct told *t)
 	fail_msg("nobody told anything");
 }
 
+static void on_go(void *arg, const struct go_row *row)
+{
+	(void)arg;
+	(void)row;
+	fail_msg("nobody looks inside");
+}
+
 static void on_mark(void *arg, const struct mark *m)
 {
 	struct seen *seen = arg;
@@ -74,7 +81,7 @@ static void wait_ms(long ms)
 
 static void drain(struct sampler_slot *slot, struct seen *seen)
 {
-	const struct sampler_sink sink = { on_sample, on_probe, on_mark, on_told, seen };
+	const struct sampler_sink sink = { on_sample, on_probe, on_mark, on_told, on_go, seen };
 
 	sampler_drain(slot, &sink);
 }
