@@ -2,6 +2,7 @@
 #include "analyse/expectation.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "plan/metric.h"
@@ -67,6 +68,26 @@ static json_t *evaluate_outcome(const struct condition *c, enum outcome outcome)
 			 "limit", outcome_to_string(c->outcome));
 }
 
+/* What it is held against, as it was written: "lazyfree|released"; "not native". */
+static char *mechanisms_text(const struct condition *c)
+{
+	const char *not = strstr(c->text, "!="), *names = (not ? not : strstr(c->text, "==")) + 2;
+
+	return strf("%s%s", not ? "not " : "", names + strspn(names, " \t\n"));
+}
+
+static json_t *evaluate_mechanism(const struct condition *c, const char *mechanism)
+{
+	cleanup_free char *limit = mechanisms_text(c);
+	int m = mechanism_from_string(mechanism);
+	json_t *result = json_pack("{s:s, s:o, s:s?, s:s}", "that", c->text, "holds",
+				   m < 0 ? json_null() : json_boolean(c->mechanisms >> m & 1), "measured", mechanism, "limit", limit);
+
+	if (m < 0)
+		json_object_set_new(result, "why", json_string("no mechanism was told: nothing was measured"));
+	return result;
+}
+
 /* What is held against another cell can be told only when both are there. */
 static void add_versus(const struct plan *p, const struct expectation *e, const struct cell *c, json_t *all)
 {
@@ -105,8 +126,8 @@ static json_t *should_have_ended_well(enum outcome outcome)
 			 outcome_to_string(OUTCOME_OK), "because", "no other end is expected of it");
 }
 
-json_t *expectations_evaluate(const struct scenario *s, const struct cell *c, enum outcome outcome, const json_t *metrics,
-			      const json_t *missing)
+json_t *expectations_evaluate(const struct scenario *s, const struct cell *c, enum outcome outcome, const char *mechanism,
+			      const json_t *metrics, const json_t *missing)
 {
 	json_t *all = json_array();
 	bool expected = false, of_its_end = false;
@@ -120,7 +141,9 @@ json_t *expectations_evaluate(const struct scenario *s, const struct cell *c, en
 		for (size_t k = 0; !e->n_versus && k < e->n_conditions; k++) {
 			const struct condition *condition = &e->conditions[k];
 			of_its_end |= condition->on_outcome;
-			json_t *result = condition->on_outcome ? evaluate_outcome(condition, outcome) : evaluate(condition, metrics, missing);
+			json_t *result = condition->on_outcome	   ? evaluate_outcome(condition, outcome)
+					 : condition->on_mechanism ? evaluate_mechanism(condition, mechanism)
+								   : evaluate(condition, metrics, missing);
 
 			json_object_set_new(result, "because", e->because ? json_string(e->because) : json_null());
 			if (e->share < 1)

@@ -169,8 +169,9 @@ static void borrow_runs(const struct scenario *s, const struct cell *as, const s
 			continue;
 
 		json_t *metrics = json_object_get(r->run, "metrics"), *missing = json_object_get(r->run, "missing");
+		const char *mechanism = json_string_value(json_object_get(r->run, "mechanism"));
 		json_t *run = json_pack("{s:O, s:O?, s:o}", "metrics", metrics, "missing", missing, "expectations",
-					expectations_evaluate(s, as, r->outcome, metrics, missing));
+					expectations_evaluate(s, as, r->outcome, mechanism, metrics, missing));
 
 		ret->v[ret->n] = (struct campaign_run){ .dir = r->dir, .cell_id = r->cell_id, .repeat = r->repeat, .run = run, .outcome = r->outcome };
 		ret->pointers[ret->n] = &ret->v[ret->n];

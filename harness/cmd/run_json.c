@@ -247,10 +247,12 @@ static void add_analysis(const struct job *j, const struct cell *c, const struct
 
 		metrics_compute(&series, &facts, &metrics, &missing);
 	}
-	json_t *expectations = r && outcome != OUTCOME_INTERRUPTED && metrics ? expectations_evaluate(j->scenario, c, outcome, metrics, missing)
-									      : json_array();
+	const char *mechanism = metrics ? mechanism_of(metrics) : NULL;
+	json_t *expectations = r && outcome != OUTCOME_INTERRUPTED && metrics
+				       ? expectations_evaluate(j->scenario, c, outcome, mechanism, metrics, missing)
+				       : json_array();
 
-	json_object_set_new(run, "mechanism", metrics ? json_string(mechanism_of(metrics)) : json_null());
+	json_object_set_new(run, "mechanism", mechanism ? json_string(mechanism) : json_null());
 	json_object_set_new(run, "metrics", metrics ? metrics : json_object());
 	json_object_set_new(run, "missing", missing ? missing : json_object());
 	json_object_set_new(run, "expectations", expectations);

@@ -209,6 +209,52 @@ static int parse_outcome(const struct strv *words, struct condition *c, struct e
 	return 0;
 }
 
+static int parse_one_mechanism(const char *name, unsigned *set, struct err *err)
+{
+	int m = mechanism_from_string(name);
+
+	if (m < 0) {
+		const char *near = nearest_word(name, mechanism_names(), MECHANISM_COUNT_);
+
+		return near ? err_usage(err, "there is no mechanism '%s': did you mean '%s'?", name, near)
+			    : err_usage(err, "there is no mechanism '%s': there are released, lazyfree, not-yet-scavenged, live-heap, goroutines, "
+					     "threads, native, fragmentation, thp, runtime-overhead, unknown",
+					name);
+	}
+	*set |= 1U << m;
+	return 0;
+}
+
+/* "mechanism == lazyfree|released", "mechanism != native"; blanks around the bars are the writer's choice. */
+static int parse_mechanism(const struct strv *words, struct condition *c, struct err *err)
+{
+	cleanup_strv struct strv given = STRV_INIT, names = STRV_INIT;
+	bool is_not = words->n > 1 && !strcmp(words->v[1], "!=");
+
+	for (size_t i = 2; i < words->n; i++)
+		strv_push(&given, words->v[i]);
+
+	cleanup_free char *list = strv_join(&given, " ");
+
+	strv_split(&names, list, "|");
+	if (!names.n || (!is_not && strcmp(words->v[1], "==")))
+		return err_usage(err, "a mechanism is or is not: write mechanism == live-heap, == lazyfree|released, or != native");
+	for (size_t i = 0; i < names.n; i++) {
+		const char *name = names.v[i] + strspn(names.v[i], " ");
+		cleanup_free char *trimmed = strf("%.*s", (int)strcspn(name, " "), name);
+
+		if (name[strlen(trimmed)] && name[strlen(trimmed) + 1])
+			return err_usage(err, "'%s' is no mechanism: write several as in mechanism == lazyfree|released", name);
+		if (parse_one_mechanism(trimmed, &c->mechanisms, err) < 0)
+			return -EINVAL;
+	}
+	if (is_not)
+		c->mechanisms ^= (1U << MECHANISM_COUNT_) - 1;
+	c->compare = CMP_EQ;
+	c->on_mechanism = true;
+	return 0;
+}
+
 static int parse_comparison(const struct strv *words, struct condition *c, struct err *err)
 {
 	int r = parse_metric(words->v[0], &c->metric, err);
@@ -231,9 +277,12 @@ int condition_parse(const char *text, struct condition *ret, struct err *err)
 	int r;
 
 	split_words(text, &words);
-	if (words.n != 3 && !(words.n == 5 && !strcmp(words.v[3], "*")))
-		return err_usage(err, "'%s' is no condition: write METRIC < NUMBER or METRIC < FACTOR * METRIC", text);
-	r = strcmp(words.v[0], "outcome") ? parse_comparison(&words, &c, err) : parse_outcome(&words, &c, err);
+	if (words.n && !strcmp(words.v[0], "mechanism"))
+		r = parse_mechanism(&words, &c, err);
+	else if (words.n != 3 && !(words.n == 5 && !strcmp(words.v[3], "*")))
+		r = err_usage(err, "'%s' is no condition: write METRIC < NUMBER or METRIC < FACTOR * METRIC", text);
+	else
+		r = strcmp(words.v[0], "outcome") ? parse_comparison(&words, &c, err) : parse_outcome(&words, &c, err);
 	if (r < 0)
 		return r;
 	c.text = xstrdup(text);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/strv.h"
+#include "plan/mechanism_list.h"
 #include "plan/metric.h"
 #include "plan/outcome.h"
 #include "plan/timeline.h"
@@ -48,11 +49,13 @@ int compare_from_name(const char *name);
 
 /* One condition: "released_share < 0.05", "lazyfree_settled_bytes > 0.9 * peak_rss_bytes", "peak_rss_bytes < 900MB",
  * "first_fall_s > 2min" (or > 120), "threads_peak <= 20", "slope_bytes_per_s < 10kB/s"; or on how the run ended:
- * "outcome == go-fatal". */
+ * "outcome == go-fatal"; or on why its memory is there: "mechanism == goroutines", "mechanism == lazyfree|released" (one of
+ * them), "mechanism != native". */
 struct condition {
 	char *text; /* owned: as written */
-	bool on_outcome;
-	enum outcome outcome; /* with on_outcome; the rest is without */
+	bool on_outcome, on_mechanism;
+	enum outcome outcome; /* with on_outcome */
+	unsigned mechanisms;  /* with on_mechanism: 1 << each that fulfils it; the rest is without either */
 	enum metric metric;
 	enum compare compare;
 	double factor; /* the number, in the metric's unit (bytes, seconds, ...), or the multiple of `other` */

@@ -96,12 +96,14 @@ static int check_conditions(struct conversion *c, const struct expectation *e, u
 	for (size_t i = 0; i < e->n_conditions; i++) {
 		const struct condition *condition = &e->conditions[i];
 
-		if (!condition->on_outcome && condition->other >= 0)
+		bool on_words = condition->on_outcome || condition->on_mechanism;
+
+		if (!on_words && condition->other >= 0)
 			continue;
 		(void)err_usage(c->err, "'%s' has nothing of another cell in it: with versus write a metric on the right, as in "
 					"%s > 3 * %s",
-				condition->text, metric_name(condition->on_outcome ? METRIC_PEAK_RSS : condition->metric),
-				metric_name(condition->on_outcome ? METRIC_PEAK_RSS : condition->metric));
+				condition->text, metric_name(on_words ? METRIC_PEAK_RSS : condition->metric),
+				metric_name(on_words ? METRIC_PEAK_RSS : condition->metric));
 		return places_wrap(c->places, c->err, "expect[%u].that[%zu]", index, i);
 	}
 	return 0;

@@ -18,7 +18,7 @@ static json_t *evaluate(struct condition condition, const char *metrics, const c
 	struct expectation e = { .conditions = &condition, .n_conditions = 1, .because = (char *)"it is so", .share = 1 };
 	struct scenario s = { .expect = &e, .n_expect = 1 };
 	cleanup_json json_t *m = json_loads(metrics, 0, NULL), *why = json_loads(missing, 0, NULL);
-	cleanup_json json_t *all = expectations_evaluate(&s, &cell, OUTCOME_OK, m, why);
+	cleanup_json json_t *all = expectations_evaluate(&s, &cell, OUTCOME_OK, "live-heap", m, why);
 
 	assert_int_equal(json_array_size(all), 1);
 	return json_incref(json_array_get(all, 0));
@@ -88,6 +88,34 @@ static void test_outcome(void **state)
 	assert_json(json_object_get(yes, "holds"), "true");
 }
 
+static void test_mechanism(void **state)
+{
+	(void)state;
+	struct condition c = { .text = (char *)"mechanism == goroutines|threads", .compare = CMP_EQ, .on_mechanism = true,
+			       .mechanisms = 1U << MECHANISM_GOROUTINES | 1U << MECHANISM_THREADS };
+	cleanup_json json_t *no = evaluate(c, "{}", "{}");
+
+	assert_json(no, "{\"that\": \"mechanism == goroutines|threads\", \"holds\": false, \"measured\": \"live-heap\", "
+			"\"limit\": \"goroutines|threads\", \"because\": \"it is so\"}");
+	c.text = (char *)"mechanism != native";
+	c.mechanisms = ((1U << MECHANISM_COUNT_) - 1) ^ 1U << MECHANISM_NATIVE;
+	cleanup_json json_t *yes = evaluate(c, "{}", "{}");
+	assert_json(yes, "{\"that\": \"mechanism != native\", \"holds\": true, \"measured\": \"live-heap\", \"limit\": \"not native\", "
+			 "\"because\": \"it is so\"}");
+}
+
+static void test_no_mechanism_is_no_answer(void **state)
+{
+	(void)state;
+	struct condition c = { .text = (char *)"mechanism == unknown", .compare = CMP_EQ, .on_mechanism = true, .mechanisms = 1U << MECHANISM_UNKNOWN };
+	struct expectation e = { .conditions = &c, .n_conditions = 1, .share = 1 };
+	struct scenario s = { .expect = &e, .n_expect = 1 };
+	cleanup_json json_t *all = expectations_evaluate(&s, &cell, OUTCOME_OK, NULL, NULL, NULL);
+
+	assert_json(json_array_get(all, 0), "{\"that\": \"mechanism == unknown\", \"holds\": null, \"measured\": null, \"limit\": \"unknown\", "
+					    "\"why\": \"no mechanism was told: nothing was measured\", \"because\": null}");
+}
+
 /* Of whose end nothing is expected, it has to end well. */
 static void test_a_crash_is_not_as_expected(void **state)
 {
@@ -96,7 +124,7 @@ static void test_a_crash_is_not_as_expected(void **state)
 	struct expectation e = { .conditions = &c, .n_conditions = 1, .share = 1 };
 	struct scenario s = { .expect = &e, .n_expect = 1 };
 	cleanup_json json_t *metrics = json_pack("{s:i}", "oom_kills", 0);
-	cleanup_json json_t *crash = expectations_evaluate(&s, &cell, OUTCOME_EXIT, metrics, NULL);
+	cleanup_json json_t *crash = expectations_evaluate(&s, &cell, OUTCOME_EXIT, NULL, metrics, NULL);
 
 	assert_int_equal(json_array_size(crash), 2);
 	assert_json(json_object_get(json_array_get(crash, 0), "holds"), "true");
@@ -138,7 +166,7 @@ static void test_only_what_applies(void **state)
 		{ .match = &here, .n_match = 1, .conditions = c, .n_conditions = 2, .share = 0.5 },
 	};
 	struct scenario s = { .expect = e, .n_expect = 2 };
-	cleanup_json json_t *metrics = json_pack("{s:i}", "oom_kills", 0), *all = expectations_evaluate(&s, &cell, OUTCOME_OK, metrics, NULL);
+	cleanup_json json_t *metrics = json_pack("{s:i}", "oom_kills", 0), *all = expectations_evaluate(&s, &cell, OUTCOME_OK, NULL, metrics, NULL);
 
 	assert_int_equal(json_array_size(all), 2);
 	assert_json(json_array_get(all, 0), "{\"that\": \"oom_kills == 0\", \"holds\": true, \"measured\": 0, \"limit\": 0.0, "
@@ -152,6 +180,8 @@ int main(void)
 		cmocka_unit_test(test_multiple_of_another),
 		cmocka_unit_test(test_missing_is_not_a_number),
 		cmocka_unit_test(test_outcome),
+		cmocka_unit_test(test_mechanism),
+		cmocka_unit_test(test_no_mechanism_is_no_answer),
 		cmocka_unit_test(test_a_crash_is_not_as_expected),
 		cmocka_unit_test(test_comparisons),
 		cmocka_unit_test(test_only_what_applies),

@@ -41,6 +41,11 @@ static const struct flaw {
 	{ "expect-empty", "6:11", "that is empty" },
 	{ "expect-exponent", "5:17", "'1e3': write a size" },
 	{ "expect-list", "5:17", "levels is a list" },
+	{ "expect-mechanism", "5:17", "there is no mechanism 'gorutines': did you mean 'goroutines'?" },
+	{ "expect-mechanism-far", "5:17", "there is no mechanism 'the-moon': there are released, lazyfree" },
+	{ "expect-mechanism-less", "5:17", "a mechanism is or is not" },
+	{ "expect-mechanism-no-bar", "5:17", "write several as in mechanism == lazyfree|released" },
+	{ "expect-mechanism-none", "5:17", "a mechanism is or is not" },
 	{ "expect-metric", "6:12", "did you mean 'released_share'?" },
 	{ "expect-no-that", "6:5", "has no 'that'" },
 	{ "expect-nonsense", "5:17", "is no condition" },
@@ -137,6 +142,7 @@ static const struct flaw {
 	{ "versus-two", "8:23", "versus names one value of 'variant'" },
 	{ "versus-number", "7:59", "write a metric on the right, as in peak_rss_bytes > 3 * peak_rss_bytes" },
 	{ "versus-outcome", "7:11", "write a metric on the right" },
+	{ "versus-mechanism", "7:11", "write a metric on the right" },
 	{ "versus-itself", "9:13", "has these settings itself: name another cell" },
 	{ "versus-itself-go", "9:13", "has these settings itself: name another cell" },
 	{ "versus-empty", "8:13", "versus names no setting" },
@@ -326,6 +332,22 @@ static void reads_expectations(void **state)
 	assert_true(e->share > 0.499 && e->share < 0.501);
 }
 
+static void reads_mechanisms(void **state)
+{
+	cleanup_scenario struct scenario *s = load(FIXTURES "good-mechanism.yaml");
+	const struct condition *c = s->expect[0].conditions;
+
+	(void)state;
+	assert_int_equal(s->expect[0].n_conditions, 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_true(c[i].on_mechanism && !c[i].on_outcome);
+	assert_int_equal(c[0].mechanisms, 1U << MECHANISM_LIVE_HEAP);
+	assert_int_equal(c[1].mechanisms, 1U << MECHANISM_LAZYFREE | 1U << MECHANISM_RELEASED);
+	assert_int_equal(c[2].mechanisms, 1U << MECHANISM_NOT_YET_SCAVENGED | 1U << MECHANISM_THP);
+	assert_int_equal(c[3].mechanisms, ((1U << MECHANISM_COUNT_) - 1) & ~(1U << MECHANISM_NATIVE));
+	assert_string_equal(c[2].text, "mechanism == not-yet-scavenged | thp");
+}
+
 static void fills_in_defaults(void **state)
 {
 	cleanup_scenario struct scenario *s = load(FIXTURES "good-small.yaml");
@@ -495,6 +517,7 @@ int main(void)
 		cmocka_unit_test(reads_a_timeline),
 		cmocka_unit_test(checks_a_timeline_again),
 		cmocka_unit_test(reads_expectations),
+		cmocka_unit_test(reads_mechanisms),
 		cmocka_unit_test(fills_in_defaults),
 		cmocka_unit_test(takes_modules),
 		cmocka_unit_test(takes_commands),
