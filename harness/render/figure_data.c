@@ -13,30 +13,7 @@
 #include "base/file.h"
 #include "base/units.h"
 #include "render/figure_parts.h"
-
-/* ---- axes
- * ------------------------------------------------------------------------------------------------------------------------- */
-
-/* 1, 2, 3 or 5 times a power of ten, so that about `about` steps make the axis */
-static double nice_step(double length, double about)
-{
-	static const double digits[] = { 1, 2, 3, 5, 10 };
-	double ten = pow(10, floor(log10(length / about))), best = ten, off = INFINITY;
-
-	for (size_t i = 0; i < sizeof(digits) / sizeof(*digits); i++) {
-		double d = fabs(length / (digits[i] * ten) - about);
-		if (d < off) {
-			off = d;
-			best = digits[i] * ten;
-		}
-	}
-	return best;
-}
-
-struct axes {
-	double t_min_s, t_max_s, t_unit_s, t_step, y_unit, y_step, y_max;
-	const char *t_name, *y_name;
-};
+#include "render/gp.h"
 
 /* A limit far above the curves would press them flat; the subtitle names it all the same. */
 static bool limit_shows(const struct figure_model *m, size_t panel)
@@ -44,96 +21,14 @@ static bool limit_shows(const struct figure_model *m, size_t panel)
 	return m->panel_limit_bytes[panel] && (double)m->panel_limit_bytes[panel] < 1.7 * m->y_max;
 }
 
-static struct axes find_axes(const struct figure_model *m)
+static struct gp_axes find_axes(const struct figure_model *m)
 {
-	struct axes a = { .t_min_s = -m->zero_s,
-			  .t_max_s = m->span_s - m->zero_s,
-			  .t_unit_s = 1,
-			  .t_name = "s",
-			  .y_unit = (double)MIB,
-			  .y_name = "MB" };
-	double top = m->y_max > 0 ? m->y_max : (double)MIB, limit = 0;
+	double limit = 0;
 
-	if (m->span_s >= 4 * 3600) {
-		a.t_unit_s = 3600;
-		a.t_name = "h";
-	} else if (m->span_s >= 180) {
-		a.t_unit_s = 60;
-		a.t_name = "min";
-	}
 	for (size_t p = 0; p < m->panel_key.n; p++)
 		if (limit_shows(m, p) && (double)m->panel_limit_bytes[p] > limit)
 			limit = (double)m->panel_limit_bytes[p];
-	top = fmax(top, limit);
-	if (top >= 4.0 * 1024 * (double)MIB) {
-		a.y_unit = 1024 * (double)MIB;
-		a.y_name = "GB";
-	} else if (top < 4 * (double)MIB) {
-		a.y_unit = 1024;
-		a.y_name = "kB";
-	}
-	/* Above the limit there is room for its name. */
-	a.y_max = top * (limit > 0.95 * top ? 1.11 : 1.06);
-	a.t_step = nice_step(m->span_s / a.t_unit_s, 3.4);
-	a.y_step = nice_step(a.y_max / a.y_unit, 3.6);
-	return a;
-}
-
-/* ---- variables
- * -------------------------------------------------------------------------------------------------------------------- */
-
-static void put_text(FILE *f, const char *text)
-{
-	(void)fputc('\'', f);
-	for (const char *c = text; *c; c++) {
-		if (*c == '\'')
-			(void)fputc('\'', f);
-		(void)fputc((unsigned char)*c < ' ' ? ' ' : *c, f);
-	}
-	(void)fputc('\'', f);
-}
-
-static void put_number(FILE *f, double v)
-{
-	if (isfinite(v))
-		(void)fprintf(f, "%.10g", v);
-	else
-		(void)fputs("NaN", f);
-}
-
-static void text_variable(FILE *f, const char *name, const char *value)
-{
-	(void)fprintf(f, "%s = ", name);
-	put_text(f, value);
-	(void)fputc('\n', f);
-}
-
-static void number_variable(FILE *f, const char *name, double value)
-{
-	(void)fprintf(f, "%s = ", name);
-	put_number(f, value);
-	(void)fputc('\n', f);
-}
-
-/* gnuplot has no empty arrays: one element too many is never read. */
-static void text_array(FILE *f, const char *name, char *const *v, size_t n)
-{
-	(void)fprintf(f, "array %s[%zu] = [", name, n ? n : 1);
-	for (size_t i = 0; i < (n ? n : 1); i++) {
-		(void)fputs(i ? ", " : "", f);
-		put_text(f, n ? v[i] : "");
-	}
-	(void)fputs("]\n", f);
-}
-
-static void number_array(FILE *f, const char *name, const double *v, size_t n)
-{
-	(void)fprintf(f, "array %s[%zu] = [", name, n ? n : 1);
-	for (size_t i = 0; i < (n ? n : 1); i++) {
-		(void)fputs(i ? ", " : "", f);
-		put_number(f, n ? v[i] : NAN);
-	}
-	(void)fputs("]\n", f);
+	return gp_axes_find(m->span_s, m->y_max, limit);
 }
 
 static char *curve_file(const struct figure_model *m, size_t i)
@@ -177,10 +72,10 @@ static void put_cell_texts(FILE *f, const struct figure_model *m, struct strv *s
 		strv_push(&heat_text, text);
 		strv_push(&heat_sub, sub);
 	}
-	text_array(f, "curve_file", files.v, n);
-	text_array(f, "curve_note", notes.v, n);
-	text_array(f, "heat_text", heat_text.v, n);
-	text_array(f, "heat_sub", heat_sub.v, n);
+	gp_texts(f, "curve_file", files.v, n);
+	gp_texts(f, "curve_note", notes.v, n);
+	gp_texts(f, "heat_text", heat_text.v, n);
+	gp_texts(f, "heat_sub", heat_sub.v, n);
 }
 
 static void put_cells(FILE *f, const struct figure_model *m)
@@ -193,7 +88,7 @@ static void put_cells(FILE *f, const struct figure_model *m)
 		cleanup_free char *text = figure_panel_says(m, p);
 		strv_push(&says, text);
 	}
-	text_array(f, "panel_says", says.v, says.n);
+	gp_texts(f, "panel_says", says.v, says.n);
 	put_cell_texts(f, m, &says);
 #define NUMBERS(name, expression)                                  \
 	do {                                                       \
@@ -201,7 +96,7 @@ static void put_cells(FILE *f, const struct figure_model *m)
 			const struct figure_cell *c = &m->cell[i]; \
 			v[i] = (expression);                       \
 		}                                                  \
-		number_array(f, name, v, n);                       \
+		gp_numbers(f, name, v, n);                       \
 	} while (0)
 	NUMBERS("curve_lazy", c->shows_lazyfree);
 	NUMBERS("curve_cross", c->cross);
@@ -231,30 +126,30 @@ static void put_groups(FILE *f, const struct figure_model *m)
 		tag_s[g] = m->group[g].tag_s - m->zero_s;
 		tag_bytes[g] = m->group[g].tag_bytes;
 	}
-	number_variable(f, "n_groups", (double)m->n_groups);
-	text_array(f, "group_name", names.v, names.n);
-	text_array(f, "group_note", notes.v, notes.n);
-	number_array(f, "group_hue", hue, m->n_groups);
-	number_array(f, "group_end_t_s", end_s, m->n_groups);
-	number_array(f, "group_end_bytes", end_bytes, m->n_groups);
-	number_array(f, "group_tag_t_s", tag_s, m->n_groups);
-	number_array(f, "group_tag_bytes", tag_bytes, m->n_groups);
+	gp_number(f, "n_groups", (double)m->n_groups);
+	gp_texts(f, "group_name", names.v, names.n);
+	gp_texts(f, "group_note", notes.v, notes.n);
+	gp_numbers(f, "group_hue", hue, m->n_groups);
+	gp_numbers(f, "group_end_t_s", end_s, m->n_groups);
+	gp_numbers(f, "group_end_bytes", end_bytes, m->n_groups);
+	gp_numbers(f, "group_tag_t_s", tag_s, m->n_groups);
+	gp_numbers(f, "group_tag_bytes", tag_bytes, m->n_groups);
 }
 
 static void put_axes(FILE *f, const struct figure_model *m)
 {
-	struct axes a = find_axes(m);
+	struct gp_axes a = find_axes(m);
 
-	number_variable(f, "t_min_s", a.t_min_s);
-	number_variable(f, "t_max_s", a.t_max_s);
-	number_variable(f, "t_unit_s", a.t_unit_s);
-	text_variable(f, "t_unit_name", a.t_name);
-	number_variable(f, "t_step", a.t_step);
-	number_variable(f, "y_max_bytes", a.y_max);
-	number_variable(f, "y_unit_bytes", a.y_unit);
-	text_variable(f, "y_unit_name", a.y_name);
-	number_variable(f, "y_step", a.y_step);
-	number_variable(f, "limit_bytes", m->limit_bytes && limit_shows(m, 0) ? (double)m->limit_bytes : 0);
+	gp_number(f, "t_min_s", -m->zero_s);
+	gp_number(f, "t_max_s", m->span_s - m->zero_s);
+	gp_number(f, "t_unit_s", a.t_unit_s);
+	gp_text(f, "t_unit_name", a.t_name);
+	gp_number(f, "t_step", a.t_step);
+	gp_number(f, "y_max_bytes", a.y_max);
+	gp_number(f, "y_unit_bytes", a.y_unit);
+	gp_text(f, "y_unit_name", a.y_name);
+	gp_number(f, "y_step", a.y_step);
+	gp_number(f, "limit_bytes", m->limit_bytes && limit_shows(m, 0) ? (double)m->limit_bytes : 0);
 }
 
 /* One limit for all is named in the first panel alone. */
@@ -269,8 +164,8 @@ static void put_limits(FILE *f, const struct figure_model *m)
 		v[p] = limit_shows(m, p) ? (double)m->panel_limit_bytes[p] : 0;
 		strv_push(&names, p && m->limit_bytes ? "" : name);
 	}
-	number_array(f, "panel_limit_bytes", v, m->panel_key.n);
-	text_array(f, "panel_limit_name", names.v, names.n);
+	gp_numbers(f, "panel_limit_bytes", v, m->panel_key.n);
+	gp_texts(f, "panel_limit_name", names.v, names.n);
 	free(v);
 }
 
@@ -284,11 +179,11 @@ static void put_marks(FILE *f, const struct figure_model *m)
 	}
 	for (size_t i = 0; i < m->panel_key.n * m->mark_name.n; i++)
 		t[i] = m->mark_t_s[i] - m->zero_s;
-	number_variable(f, "n_marks", (double)m->mark_name.n);
-	text_array(f, "mark_name", m->mark_name.v, m->mark_name.n);
-	number_array(f, "mark_act", acts, m->mark_name.n);
-	number_array(f, "shared_t_s", shared, m->mark_name.n);
-	number_array(f, "mark_t_s", t, m->panel_key.n * m->mark_name.n);
+	gp_number(f, "n_marks", (double)m->mark_name.n);
+	gp_texts(f, "mark_name", m->mark_name.v, m->mark_name.n);
+	gp_numbers(f, "mark_act", acts, m->mark_name.n);
+	gp_numbers(f, "shared_t_s", shared, m->mark_name.n);
+	gp_numbers(f, "mark_t_s", t, m->panel_key.n * m->mark_name.n);
 	free(t);
 }
 
@@ -299,23 +194,23 @@ static void put_variables(FILE *f, const struct figure_model *m)
 		"# Sizes are bytes. Times are seconds since the mark `dropped` (or since exec, where runs have no such mark).\n"
 		"# Arrays over cells count settings fastest.\n",
 		f);
-	text_variable(f, "title", m->title);
-	text_variable(f, "subtitle", m->subtitle);
-	text_variable(f, "heatmap_subtitle", m->heatmap_subtitle);
-	text_variable(f, "source", m->source);
+	gp_text(f, "title", m->title);
+	gp_text(f, "subtitle", m->subtitle);
+	gp_text(f, "heatmap_subtitle", m->heatmap_subtitle);
+	gp_text(f, "source", m->source);
 	put_axes(f, m);
-	number_variable(f, "repeats", m->repeats);
-	number_variable(f, "by_variant", m->by_variant);
-	number_variable(f, "n_panels", (double)m->panel_key.n);
-	number_variable(f, "n_settings", (double)m->setting_key.n);
-	text_array(f, "setting_name", m->setting_name.v, m->setting_name.n);
+	gp_number(f, "repeats", m->repeats);
+	gp_number(f, "by_variant", m->by_variant);
+	gp_number(f, "n_panels", (double)m->panel_key.n);
+	gp_number(f, "n_settings", (double)m->setting_key.n);
+	gp_texts(f, "setting_name", m->setting_name.v, m->setting_name.n);
 	double *hues = xcalloc(m->setting_name.n + 1, sizeof(*hues));
 	for (size_t s = 0; s < m->setting_name.n; s++)
 		hues[s] = m->setting_hue[s];
-	number_array(f, "setting_hue", hues, m->setting_name.n);
+	gp_numbers(f, "setting_hue", hues, m->setting_name.n);
 	free(hues);
-	text_array(f, "panel_name", m->panel_name.v, m->panel_name.n);
-	text_array(f, "panel_detail", m->panel_detail.v, m->panel_detail.n);
+	gp_texts(f, "panel_name", m->panel_name.v, m->panel_name.n);
+	gp_texts(f, "panel_detail", m->panel_detail.v, m->panel_detail.n);
 	put_limits(f, m);
 	put_marks(f, m);
 	put_cells(f, m);
