@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "analyse/stack.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "analyse/curve.h"
+#include "base/alloc.h"
+#include "base/units.h"
+#include "record/reader.h"
+
+#define N RSS_PART_COUNT_
+/* A part of which more is resident than its counter counts does not follow that counter; a little more may be, as the two were not read
+ * at the same moment. */
+#define FITS 1.25
+/* Below this a part is too small to say what it follows. */
+#define SMALL (256.0 * 1024)
+/* A counter read so shortly after a split may fit it better than the one before. */
+#define NEAR_NS (25 * NS_PER_MS)
+
+/* The counter that a part follows, in bytes; NAN: it has none, or it is not known. */
+static double counter_of(const struct go_counters *c, size_t part)
+{
+	uint64_t v = GO_UNKNOWN;
+
+	if (!c)
+		return NAN;
+	switch ((enum rss_part)part) {
+	case RSS_OBJECTS:
+	case RSS_FRAGMENTATION:
+		v = c->heap_inuse_bytes;
+		break;
+	case RSS_STACKS:
+		v = c->stacks_bytes;
+		break;
+	case RSS_IDLE:
+		v = c->heap_idle_bytes;
+		break;
+	case RSS_LAZYFREE:
+		v = c->heap_released_bytes;
+		break;
+	case RSS_RUNTIME:
+		v = c->runtime_bytes;
+		break;
+	case RSS_NATIVE:
+	case RSS_THREAD_STACKS:
+	case RSS_FILES:
+	case RSS_PART_COUNT_:
+		break;
+	}
+	return v == GO_UNKNOWN ? NAN : (double)v;
+}
+
+/* How much of what the counter counts was resident at a split; NAN: the split does not tell (there was nothing to count). */
+static double resident_share(double part, double counter)
+{
+	return counter > 0 ? part / counter : NAN;
+}
+
+static bool fits(double part, double counter)
+{
+	return part < SMALL || part <= FITS * counter;
+}
+
+/* A part by its counter; NAN where it has none that fits. */
+static double by_counter(double from, double to, double from_counter, double to_counter, double counter, double share)
+{
+	if (isnan(from_counter) || isnan(to_counter) || isnan(counter) || !fits(from, from_counter) || !fits(to, to_counter))
+		return NAN;
+
+	double a = resident_share(from, from_counter), b = resident_share(to, to_counter);
+
+	if (isnan(a) && isnan(b))
+		return NAN;
+	a = isnan(a) ? b : a;
+	b = isnan(b) ? a : b;
+	return counter * fmin(FITS, a + (b - a) * share);
+}
+
+struct range {
+	double low[N], high[N], line[N]; /* of a part's two exact values, and the straight line between them */
+	bool counted[N];
+};
+
+/* Parts that follow no counter move between their exact values as far as `room`, what RSS has beyond the others, says. */
+static void fill_room(const struct range *r, double room, double *v)
+{
+	double want = room, way = 0;
+
+	for (size_t p = 0; p < N; p++)
+		want -= r->counted[p] ? 0 : r->line[p];
+	for (size_t p = 0; p < N; p++)
+		way += r->counted[p] ? 0 : want > 0 ? r->high[p] - r->line[p] : r->line[p] - r->low[p];
+
+	double f = way > 0 ? fmin(1, fabs(want) / way) : 0;
+
+	for (size_t p = 0; p < N; p++)
+		if (!r->counted[p])
+			v[p] = r->line[p] + f * (want > 0 ? r->high[p] - r->line[p] : r->low[p] - r->line[p]);
+}
+
+static double sum_of(const double *v)
+{
+	double sum = 0;
+
+	for (size_t p = 0; p < N; p++)
+		sum += v[p];
+	return sum;
+}
+
+/* What is counted and not resident goes off the parts that are above the least that a split says of them, then off all. */
+static void fit_into(const struct range *r, double rss, double *v)
+{
+	double excess = sum_of(v) - rss, grown = 0;
+
+	if (excess <= 0)
+		return;
+	for (size_t p = 0; p < N; p++)
+		grown += fmax(0, v[p] - r->low[p]);
+
+	double f = grown > 0 ? fmin(1, excess / grown) : 0;
+
+	for (size_t p = 0; p < N; p++)
+		v[p] -= f * fmax(0, v[p] - r->low[p]);
+
+	double sum = sum_of(v);
+
+	for (size_t p = 0; p < N && sum > rss; p++)
+		v[p] *= rss / sum;
+}
+
+void stack_between(const struct rss_split *from, const struct rss_split *to, const struct go_counters *from_counted,
+		   const struct go_counters *to_counted, const struct go_counters *counted, double share, uint64_t rss_bytes,
+		   uint64_t ret[RSS_PART_COUNT_])
+{
+	const struct rss_split *a = from ? from : to, *b = to ? to : from;
+	const struct go_counters *ca = from ? from_counted : to_counted, *cb = to ? to_counted : from_counted;
+	struct range r;
+	double v[N] = { 0 }, counted_sum = 0;
+
+	for (size_t p = 0; p < N; p++) {
+		double x = (double)a->part[p], y = (double)b->part[p];
+		double by = by_counter(x, y, counter_of(ca, p), counter_of(cb, p), counter_of(counted, p), share);
+
+		r.low[p] = fmin(x, y);
+		r.high[p] = fmax(x, y);
+		r.line[p] = x + (y - x) * share;
+		r.counted[p] = !isnan(by);
+		v[p] = r.counted[p] ? by : 0;
+		counted_sum += v[p];
+	}
+	fill_room(&r, (double)rss_bytes - counted_sum, v);
+	fit_into(&r, (double)rss_bytes, v);
+	for (size_t p = 0; p < N; p++)
+		ret[p] = v[p] > 0 ? (uint64_t)fmin(v[p], 0x1p62) : 0;
+}
+
+/* ---- times
+ * ------------------------------------------------------------------------------------------------------------------------ */
+
+struct times {
+	int64_t *v; /* owned */
+	size_t n, room;
+};
+
+static void add_time(struct times *t, int64_t t_ns)
+{
+	if (t->n == t->room)
+		t->v = xreallocarray(t->v, t->room = t->room ? 2 * t->room : 1024, sizeof(*t->v));
+	t->v[t->n++] = t_ns;
+}
+
+static void add_changes(struct times *t, const struct curve *c, size_t max_points)
+{
+	struct curve few;
+
+	curve_decimate(c, max_points, &few);
+	for (size_t i = 0; i < few.n; i++)
+		add_time(t, few.v[i].t_ns);
+	curve_done(&few);
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const int64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* Where something happens: RSS or a counter changes, a split was made; and a straight line needs points of its own. */
+static struct times times_of(const struct run_series *s, const struct curve *rss, size_t max_points)
+{
+	static const enum curve_of counters[] = { CURVE_HEAP_INUSE, CURVE_HEAP_IDLE, CURVE_HEAP_RELEASED, CURVE_GO_STACKS, CURVE_RUNTIME };
+	struct times t = { 0 };
+	size_t stride = s->n_splits / max_points + 1, n = 0;
+
+	add_changes(&t, rss, max_points);
+	for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++) {
+		struct curve c;
+
+		curve_make(&c, s, counters[i], rss->end_ns);
+		add_changes(&t, &c, max_points / 4);
+		curve_done(&c);
+	}
+	for (size_t i = 0; i < s->n_splits; i += stride)
+		add_time(&t, s->splits[i].t_ns);
+	for (size_t i = 0; i < max_points / 4; i++)
+		add_time(&t, rss->end_ns / (int64_t)(max_points / 4) * (int64_t)i);
+	qsort(t.v, t.n, sizeof(*t.v), by_time);
+	for (size_t i = 0; i < t.n; i++)
+		if (t.v[i] >= 0 && t.v[i] < rss->end_ns && (!n || t.v[i] > t.v[n - 1]))
+			t.v[n++] = t.v[i];
+	t.n = n;
+	return t;
+}
+
+/* ---- the run
+ * ---------------------------------------------------------------------------------------------------------------------- */
+
+/* Where the walk through both series is: the last split and the last row at or before the time; -1: there is none. */
+struct place {
+	const struct run_series *s;
+	long split, row;
+};
+
+static bool split_known(const struct run_series *s, long i)
+{
+	if (i < 0 || (size_t)i >= s->n_splits)
+		return false;
+	for (size_t p = 0; p < N; p++)
+		if (s->splits[i].s.part[p] == MISSING)
+			return false;
+	return true;
+}
+
+static const struct go_counters *row_at(const struct run_series *s, long i)
+{
+	return i >= 0 && (size_t)i < s->n_go && s->go[i].c.heap_inuse_bytes != GO_UNKNOWN ? &s->go[i].c : NULL;
+}
+
+/* The last row at or before t */
+static long find_row(const struct run_series *s, int64_t t_ns)
+{
+	size_t low = 0, high = s->n_go;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (s->go[mid].t_ns <= t_ns)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return (long)low - 1;
+}
+
+static double misfit(const struct go_counters *c, const struct rss_split *s)
+{
+	return fabs((double)c->heap_inuse_bytes - (double)s->part[RSS_OBJECTS] - (double)s->part[RSS_FRAGMENTATION]);
+}
+
+/* The counters at the time of a split: the rows are read beside it, so that the one after it may be the one that it saw. */
+static const struct go_counters *row_of_split(const struct run_series *s, long split)
+{
+	int64_t t_ns = s->splits[split].t_ns;
+	long i = find_row(s, t_ns);
+	const struct go_counters *c = row_at(s, i), *next = row_at(s, i + 1);
+
+	if (next && s->go[i + 1].t_ns - t_ns <= NEAR_NS && (!c || misfit(next, &s->splits[split].s) < misfit(c, &s->splits[split].s)))
+		return next;
+	return c;
+}
+
+static void point_at(struct place *at, int64_t t_ns, uint64_t rss_bytes, struct stack_point *ret)
+{
+	const struct run_series *s = at->s;
+
+	*ret = (struct stack_point){ .t_ns = t_ns };
+	while (at->split + 1 < (long)s->n_splits && s->splits[at->split + 1].t_ns <= t_ns)
+		at->split++;
+	while (at->row + 1 < (long)s->n_go && s->go[at->row + 1].t_ns <= t_ns)
+		at->row++;
+
+	bool from = split_known(s, at->split), to = split_known(s, at->split + 1);
+	const struct go_counters *counted = row_at(s, at->row);
+
+	if (from && s->splits[at->split].t_ns == t_ns) {
+		memcpy(ret->part, s->splits[at->split].s.part, sizeof(ret->part));
+		ret->exact = true;
+		return;
+	}
+	/* With one split alone, the counters must say how it went on. */
+	if (rss_bytes == MISSING || (!from && !to) || (!(from && to) && !counted)) {
+		memset(ret->part, 0xff, sizeof(ret->part));
+		return;
+	}
+	int64_t from_ns = from ? s->splits[at->split].t_ns : t_ns, to_ns = to ? s->splits[at->split + 1].t_ns : t_ns;
+
+	stack_between(from ? &s->splits[at->split].s : NULL, to ? &s->splits[at->split + 1].s : NULL, from ? row_of_split(s, at->split) : NULL,
+		      to ? row_of_split(s, at->split + 1) : NULL, counted,
+		      from && to ? (double)(t_ns - from_ns) / (double)(to_ns - from_ns) : 0, rss_bytes, ret->part);
+}
+
+void stack_make(struct stack *ret, const struct run_series *series, int64_t end_ns, size_t max_points)
+{
+	struct place at = { series, -1, -1 };
+	struct curve cleanup_curve rss;
+
+	*ret = (struct stack){ 0 };
+	curve_make(&rss, series, CURVE_RSS, end_ns);
+	ret->end_ns = rss.end_ns;
+	for (size_t i = 0; i < series->n_splits; i++)
+		ret->n_exact += split_known(series, (long)i);
+	if (!ret->n_exact || rss.end_ns <= 0)
+		return;
+
+	struct times t = times_of(series, &rss, max_points < 64 ? 64 : max_points);
+
+	ret->v = xcalloc(t.n + 1, sizeof(*ret->v));
+	for (size_t i = 0; i < t.n; i++)
+		point_at(&at, t.v[i], curve_at(&rss, t.v[i]), &ret->v[ret->n++]);
+	free(t.v);
+}
+
+void stack_done(struct stack *s)
+{
+	free(s->v);
+	*s = (struct stack){ 0 };
+}
+
+const struct stack_point *stack_at(const struct stack *s, int64_t t_ns)
+{
+	size_t low = 0, high = s->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (s->v[mid].t_ns <= t_ns)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low && t_ns < s->end_ns && s->v[low - 1].part[0] != MISSING ? &s->v[low - 1] : NULL;
+}
+
+uint64_t stack_sum(const struct stack_point *p)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < N; i++)
+		sum += p->part[i];
+	return sum;
+}
