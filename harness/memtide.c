@@ -28,6 +28,7 @@ static const struct command {
 	{ "go", cmd_go, "go list, go fetch: the Go toolchains" },
 	{ "show", cmd_show, "the table of a campaign" },
 	{ "plot", cmd_plot, "draw a campaign's figures again" },
+	{ "mark", cmd_mark, "add a mark to a finished run" },
 	{ "export", cmd_export, "a campaign as CSV or JSON" },
 	{ "corpus", cmd_corpus, "all scenarios at once: run, show, mutate" },
 };

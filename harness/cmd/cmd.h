@@ -11,6 +11,7 @@ int cmd_doctor(int argc, char **argv);
 int cmd_go(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_plot(int argc, char **argv);
+int cmd_mark(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_corpus(int argc, char **argv);
 

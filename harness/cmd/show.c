@@ -13,6 +13,7 @@
 #include "base/strv.h"
 #include "base/units.h"
 #include "cmd/cmd.h"
+#include "record/notes.h"
 #include "record/reader.h"
 #include "render/table.h"
 #include "render/verdicts.h"
@@ -181,6 +182,28 @@ static void print_figures(const struct campaign *c)
 	}
 }
 
+/* What people added later, with `memtide mark`. */
+static void print_notes(const struct campaign *c)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < c->n_runs; i++) {
+		cleanup_notes struct notes notes;
+		cleanup_strv struct strv damage = STRV_INIT;
+		struct err cleanup_err err = ERR_INIT;
+
+		if (notes_read(c->runs[i].dir, &notes, &damage, &err) < 0)
+			log_warn("%s", err_text(&err));
+		if (damage.n)
+			log_warn("%s/%s", c->runs[i].dir, damage.v[0]);
+		for (size_t k = 0; k < notes.n; k++) {
+			printf("%s  %s/%u at %.3f s: %s\n", any ? "" : "\nMarks added later:\n", c->runs[i].cell_id, c->runs[i].repeat,
+			       (double)notes.v[k].t_ns / 1e9, notes.v[k].text);
+			any = true;
+		}
+	}
+}
+
 static void show_text(const struct campaign *c, const struct verdicts *verdicts, const struct show_options *o)
 {
 	struct table_style style = table_style_for_stdout();
@@ -194,6 +217,7 @@ static void show_text(const struct campaign *c, const struct verdicts *verdicts,
 	putchar('\n');
 	table_print_sentences(stdout, c, &style);
 	verdicts_print_failures(stdout, verdicts);
+	print_notes(c);
 	print_figures(c);
 	printf("\nRecorded in %s\n", c->dir);
 	(void)fflush(stdout);
@@ -208,6 +232,13 @@ static json_t *run_json(const struct campaign_run *r)
 	json_t *run = r->run ? json_copy(r->run)
 			     : json_pack("{s:i, s:s}", "repeat", (int)r->repeat, "outcome", outcome_to_string(r->outcome));
 
+	cleanup_notes struct notes notes;
+	json_t *list = json_array();
+
+	(void)notes_read(r->dir, &notes, NULL, NULL);
+	for (size_t i = 0; i < notes.n; i++)
+		json_array_append_new(list, json_pack("{s:f, s:s}", "t_s", (double)notes.v[i].t_ns / 1e9, "text", notes.v[i].text));
+	json_object_set_new(run, "notes", list);
 	json_object_set_new(run, "cell_id", json_string(r->cell_id));
 	json_object_set_new(run, "dir", json_string(r->dir));
 	return run;
