@@ -59,7 +59,17 @@ struct err;
 	X(MEM_PROFILE_CYCLE, "runtime.mProfCycle;runtime.mProf:cycle")                                                           \
 	X(WAIT_REASONS, "runtime.waitReasonStrings")                                                                             \
 	X(FIRST_MODULE, "runtime.firstmoduledata")                                                                               \
-	X(SCHED_LAST_POLL, "runtime.sched:lastpoll")
+	X(SCHED_LAST_POLL, "runtime.sched:lastpoll")                                                                             \
+	X(PERSISTENT_CHUNKS, "runtime.persistentChunks")                                                                         \
+	X(PAGE_SUMMARY, "runtime.mheap_:pages.summary")                                                                          \
+	X(PAGE_CHUNKS, "runtime.mheap_:pages.chunks")                                                                            \
+	X(SCAVENGE_INDEX, "runtime.mheap_:pages.scav.index.chunks")                                                              \
+	X(GC_BITS_FREE, "runtime.gcBitsArenas:free")                                                                             \
+	X(GC_BITS_NEXT, "runtime.gcBitsArenas:next")                                                                             \
+	X(GC_BITS_CURRENT, "runtime.gcBitsArenas:current")                                                                       \
+	X(GC_BITS_PREVIOUS, "runtime.gcBitsArenas:previous")                                                                     \
+	X(BUCKET_HASH, "runtime.buckhash")                                                                                       \
+	X(IS_CGO, "runtime.iscgo")
 
 /* X(name, "type:path;type:path;...") */
 #define GO_MEMBERS(X)                                                                                                           \
@@ -111,7 +121,11 @@ struct err;
 	X(MODULE_GOFUNC, "runtime.moduledata:gofunc")                                                                            \
 	X(MODULE_PCLNTAB, "runtime.moduledata:pclntable")                                                                        \
 	X(HEAP_ARENA_SPANS, "runtime.heapArena:spans")                                                                           \
-	X(STACK_LO, "runtime.stack:lo")
+	X(STACK_LO, "runtime.stack:lo")                                                                                          \
+	X(STACK_HI, "runtime.stack:hi")                                                                                          \
+	X(MODULE_DATA, "runtime.moduledata:noptrdata")                                                                           \
+	X(MODULE_END, "runtime.moduledata:end")                                                                                  \
+	X(GC_BITS_LINK, "runtime.gcBitsArena:next")
 
 /* Types whose size is asked for. X(name, "type") */
 #define GO_TYPES(X)                                                                                                             \
@@ -122,7 +136,11 @@ struct err;
 	X(STATS, "runtime.heapStatsDelta")                                                                                       \
 	X(BUCKET, "runtime.bucket")                                                                                              \
 	X(MEM_RECORD, "runtime.memRecord")                                                                                       \
-	X(CYCLE, "runtime.memRecordCycle")
+	X(CYCLE, "runtime.memRecordCycle")                                                                                       \
+	X(HEAP_ARENA, "runtime.heapArena")                                                                                       \
+	X(PALLOC_DATA, "runtime.pallocData")                                                                                     \
+	X(SCAVENGE_CHUNK, "runtime.atomicScavChunkData")                                                                         \
+	X(GC_BITS_ARENA, "runtime.gcBitsArena")
 
 #define GO_ENUM_PLACE_(name, names) GO_##name,
 #define GO_ENUM_MEMBER_(name, names) GO_##name,
