@@ -11,14 +11,14 @@
 #define ADDRESS_MAX (UINT64_C(1) << 56)
 #define CLAIM_BYTES_MAX (UINT64_C(1) << 48)
 #define CLAIMS_MAX 1048576
-#define CHUNKS_MAX 262144  /* of persistentalloc: 64 GB */
+#define SYS_BYTES_MAX (UINT64_C(64) << 30) /* of what the runtime has for itself, in lists that are followed */
 #define ARENAS_MAX 262144  /* of 64 MB: 16 TB */
-#define GC_BITS_MAX 1048576
 #define CHUNK_BYTES 262144 /* runtime/malloc.go: persistentChunkSize */
 #define SUMMARY_LEVELS 5   /* runtime/mpagealloc_64bit.go */
 #define PALLOC_L1_BITS 13  /* the same: pallocChunksL1Bits, pallocChunksL2Bits of 48 address bits and chunks of 4 MB */
 #define PALLOC_L2_BITS 13
 #define PALLOC_CHUNK_BITS 22
+#define PS_MAX 1024        /* runtime/runtime2.go: _MaxGomaxprocs of old */
 #define BUCKETS 179999     /* runtime/mprof.go: buckHashSize */
 #if defined(__x86_64__)
 #define ARENA_BASE (UINT64_C(0) - (UINT64_C(1) << 47)) /* runtime/malloc.go: arenaBaseOffset; 1.11 to 1.13 write it the other way round */
@@ -169,28 +169,59 @@ static void claim_page_allocator(struct claims *c, const struct go_target *t, co
 	}
 }
 
-/* Chunks of persistentalloc: each begins with the address of the next. 1.11 has no list: there the mspans tell of some. */
-static void claim_persistent(struct claims *c, const struct go_target *t, const struct spans *spans)
+/* Of things that *_sys count: so many there can be at most, a few made meanwhile included. */
+static size_t at_most(uint64_t sys, uint64_t size)
+{
+	return (sys < SYS_BYTES_MAX ? sys : SYS_BYTES_MAX) / size + 64;
+}
+
+/* Chunks of persistentalloc: each begins with the address of the next. */
+static void claim_chunks(struct claims *c, const struct go_target *t, uint64_t sys)
 {
 	uint64_t chunk = word_at(t, go_target_address(t, GO_PERSISTENT_CHUNKS));
 
-	for (size_t i = 0; chunk && i < CHUNKS_MAX; i++) {
+	for (size_t i = 0; chunk && i < at_most(sys, CHUNK_BYTES); i++) {
 		claim_sys(c, chunk, CHUNK_BYTES);
 		chunk = word_at(t, chunk);
 	}
-	if (!go_target_address(t, GO_PERSISTENT_CHUNKS))
-		for (size_t i = 0; i < spans->n_kept; i++)
-			claim_sys(c, spans->kept[i].start, spans->kept[i].end - spans->kept[i].start);
 }
 
-static void claim_gc_bits(struct claims *c, const struct go_target *t)
+/* 1.11 has no such list: the chunk that each P takes from now, and the mspans that lie in others. */
+static void claim_current_chunks(struct claims *c, const struct go_target *t, const struct spans *spans)
+{
+	const struct go_member *base = &go_target_layout(t)->member[GO_P_PALLOC_BASE];
+	uint64_t chunk[PS_MAX + 1], allp[3];
+	size_t n = 0;
+
+	chunk[n++] = word_at(t, go_target_address(t, GO_GLOBAL_ALLOC_BASE));
+	if (base->size == 8 && go_target_read_place(t, GO_ALLP, allp, sizeof(allp)))
+		for (uint64_t i = 0; i < allp[1] && i < PS_MAX; i++) {
+			uint64_t p = word_at(t, allp[0] + i * 8);
+
+			chunk[n++] = p ? word_at(t, p + base->offset) : 0;
+		}
+	for (size_t i = 0; i < n; i++)
+		if (chunk[i])
+			claim_sys(c, chunk[i], CHUNK_BYTES);
+	for (size_t i = 0; i < spans->n_kept; i++) {
+		struct range kept = spans->kept[i];
+
+		claim_sys(c, kept.start, kept.end - kept.start);
+		for (size_t k = 0; k < n; k++)
+			if (chunk[k] && chunk[k] < kept.end && chunk[k] + CHUNK_BYTES > kept.start)
+				c->claimed_sys_bytes -= (kept.end < chunk[k] + CHUNK_BYTES ? kept.end : chunk[k] + CHUNK_BYTES) -
+							(kept.start > chunk[k] ? kept.start : chunk[k]);
+	}
+}
+
+static void claim_gc_bits(struct claims *c, const struct go_target *t, uint64_t sys)
 {
 	static const enum go_place_id lists[] = { GO_GC_BITS_FREE, GO_GC_BITS_NEXT, GO_GC_BITS_CURRENT, GO_GC_BITS_PREVIOUS };
 	const struct go_layout *l = go_target_layout(t);
 	uint64_t size = l->type_size[GO_TYPE_GC_BITS_ARENA];
 
 	for (size_t i = 0, n = 0; i < sizeof(lists) / sizeof(lists[0]) && size; i++)
-		for (uint64_t at = word_at(t, go_target_address(t, lists[i])); at && n < GC_BITS_MAX; n++) {
+		for (uint64_t at = word_at(t, go_target_address(t, lists[i])); at && n < at_most(sys, size); n++) {
 			claim_sys(c, at, size);
 			at = word_at(t, at + l->member[GO_GC_BITS_LINK].offset);
 		}
@@ -224,6 +255,13 @@ static uint64_t sys_bytes(const struct go_target *t)
 			sum += v;
 	}
 	return sum;
+}
+
+bool is_without_cgo(const struct go_target *t)
+{
+	uint8_t cgo;
+
+	return go_target_read_place(t, GO_IS_CGO, &cgo, sizeof(cgo)) && !cgo;
 }
 
 /* ---- all --------------------------------------------------------------------------------------------------------------------------- */
@@ -261,9 +299,13 @@ void claims_read(struct claims *c, const struct go_target *t, const struct spans
 	read_arenas(c, t, spans);
 	claim_heap_arenas(c, t);
 	claim_page_allocator(c, t, vmas);
-	claim_persistent(c, t, spans);
-	claim_gc_bits(c, t);
+	if (go_target_address(t, GO_PERSISTENT_CHUNKS))
+		claim_chunks(c, t, sys);
+	else
+		claim_current_chunks(c, t, spans);
+	claim_gc_bits(c, t, sys);
 	claim_rest(c, t, spans);
+	c->all_known = go_target_address(t, GO_PERSISTENT_CHUNKS) && is_without_cgo(t);
 	c->unclaimed_bytes = sys > c->claimed_sys_bytes ? sys - c->claimed_sys_bytes : 0;
 	claim_thread_stacks(c, t, vmas);
 	settle(c);

@@ -69,7 +69,8 @@ struct err;
 	X(GC_BITS_CURRENT, "runtime.gcBitsArenas:current")                                                                       \
 	X(GC_BITS_PREVIOUS, "runtime.gcBitsArenas:previous")                                                                     \
 	X(BUCKET_HASH, "runtime.buckhash")                                                                                       \
-	X(IS_CGO, "runtime.iscgo")
+	X(IS_CGO, "runtime.iscgo")                                                                                               \
+	X(GLOBAL_ALLOC_BASE, "runtime.globalAlloc:persistentAlloc.base")
 
 /* X(name, "type:path;type:path;...") */
 #define GO_MEMBERS(X)                                                                                                           \
@@ -125,7 +126,8 @@ struct err;
 	X(STACK_HI, "runtime.stack:hi")                                                                                          \
 	X(MODULE_DATA, "runtime.moduledata:noptrdata")                                                                           \
 	X(MODULE_END, "runtime.moduledata:end")                                                                                  \
-	X(GC_BITS_LINK, "runtime.gcBitsArena:next")
+	X(GC_BITS_LINK, "runtime.gcBitsArena:next")                                                                              \
+	X(P_PALLOC_BASE, "runtime.p:palloc.base")
 
 /* Types whose size is asked for. X(name, "type") */
 #define GO_TYPES(X)                                                                                                             \

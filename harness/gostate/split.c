@@ -47,7 +47,7 @@ struct join {
 	size_t vma, arena, span, claim;
 	bool drop_maybe;
 	size_t beside_vma; /* whose `beside` is known */
-	bool beside;       /* the mapping holds memory of the runtime's too */
+	bool beside;       /* what nobody claims there can be the runtime's */
 	uint64_t beside_bytes; /* of RSS_NATIVE: in such mappings */
 	struct rss_split out;
 };
@@ -179,7 +179,7 @@ static void join_all(struct join *j)
 			if (vma && j->beside_vma != j->vma) {
 				while (j->claim < s->claims.n && s->claims.v[j->claim].end <= vma->start)
 					j->claim++;
-				j->beside = has_runtime(j, vma);
+				j->beside = s->claims.all_known || has_runtime(j, vma);
 				j->beside_vma = j->vma;
 			}
 			join_piece(j, vma, r, at, to);
@@ -264,9 +264,6 @@ static int take(struct splitter *s, const struct go_target *t, bool scan, struct
 	claims_read(&s->claims, t, &s->spans, &s->vmas);
 	if (frees_lazily(t)) {
 		r = maps_lazy_free(&s->vmas, pid, s->claims.arenas, s->claims.n_arenas, &lazy, err);
-		if (r < 0)
-			return r;
-		r = maps_read(&s->vmas, pid, err);
 		if (r < 0)
 			return r;
 	}

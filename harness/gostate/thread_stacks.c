@@ -137,9 +137,7 @@ static void claim_of_tasks(struct claims *c, const struct go_target *t, const st
 
 void claim_thread_stacks(struct claims *c, const struct go_target *t, const struct vmas *vmas)
 {
-	uint8_t cgo = 1;
-
-	if (go_target_read_place(t, GO_IS_CGO, &cgo, sizeof(cgo)) && !cgo)
+	if (is_without_cgo(t))
 		return;
 	claim_of_ms(c, t, vmas);
 	claim_of_tasks(c, t, vmas);
