@@ -3,7 +3,9 @@
  * gostacks WHAT PID ... - what is read of a live Go process' code and goroutines, as JSON; for the tests and the bench.
  *   symbols PID             of each pc on standard input (hexadecimal, one a line; an address inside the instruction): its frames
  *   goroutines PID          goroutines_read(), and the milliseconds that it took
+ *   heap PID FILE           heap_profile_read(), written to FILE; or why there is none
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "gostate/goroutines.h"
+#include "gostate/heap_profile.h"
 #include "gostate/symbols.h"
 #include "gostate/target.h"
 
@@ -79,6 +82,35 @@ static json_t *goroutines_json(const struct go_target *t, const struct symbols *
 	return all;
 }
 
+static json_t *heap_json(const struct go_target *t, const struct symbols *sym, const char *path, struct err *err)
+{
+	struct heap_profile p;
+	struct timespec now;
+	double start = now_ms(), read_ms;
+	json_t *sites = json_array(), *all;
+	int r = heap_profile_read(t, &p, err);
+
+	if (r == -ENODATA)
+		return json_pack("{s:o}", "none", json_text(err_text(err)));
+	if (r < 0)
+		fail(err);
+	read_ms = now_ms() - start;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	if (heap_profile_write(&p, sym, t, now.tv_sec * 1000000000LL + now.tv_nsec, path, err) < 0)
+		fail(err);
+	for (size_t i = 0; i < p.n_sites; i++) {
+		const struct heap_site *s = &p.sites[i];
+		struct code_place place = heap_site_place(s, sym);
+
+		json_array_append_new(sites, json_pack("{s:o, s:I, s:I, s:I, s:I, s:I}", "place", place_json(&place), "object_bytes",
+			(json_int_t)s->object_bytes, "inuse_objects", (json_int_t)s->inuse_objects, "inuse_bytes", (json_int_t)s->inuse_bytes,
+			"alloc_objects", (json_int_t)s->alloc_objects, "alloc_bytes", (json_int_t)s->alloc_bytes));
+	}
+	all = json_pack("{s:I, s:o, s:f, s:f}", "rate", (json_int_t)p.rate, "sites", sites, "read_ms", read_ms, "ms", now_ms() - start);
+	heap_profile_done(&p);
+	return all;
+}
+
 /* Of a stripped binary too, which is no target. */
 static struct symbols *open_symbols(pid_t pid, struct err *err)
 {
@@ -106,7 +138,7 @@ int main(int argc, char **argv)
 	json_t *out = NULL;
 
 	if (argc < 3) {
-		fprintf(stderr, "usage: gostacks symbols|goroutines PID\n");
+		fprintf(stderr, "usage: gostacks symbols|goroutines|heap PID [FILE]\n");
 		return 2;
 	}
 	if (!strcmp(argv[1], "symbols")) {
@@ -117,6 +149,8 @@ int main(int argc, char **argv)
 			fail(&err);
 		if (!strcmp(argv[1], "goroutines"))
 			out = goroutines_json(t, sym, &err);
+		else if (!strcmp(argv[1], "heap") && argc > 3)
+			out = heap_json(t, sym, argv[3], &err);
 	}
 	if (!out || json_print(out, &err) < 0)
 		fail(&err);
