@@ -381,6 +381,7 @@ static void tell(struct reading *r, struct goroutine_look *ret)
 		g->count = t->count;
 		g->stack_bytes = t->stack_bytes;
 		g->oldest_wait_s = t->since && t->since <= (uint64_t)now ? (double)(now - (int64_t)t->since) / NS_PER_S : -1;
+		g->oldest_since_ns = t->since <= INT64_MAX ? (int64_t)t->since : 0;
 		g->system = t->key.system;
 	}
 }

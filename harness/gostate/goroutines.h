@@ -22,6 +22,7 @@ struct goroutine_group {
 	uint64_t count;
 	uint64_t stack_bytes;  /* of all of them: stack.hi - stack.lo */
 	double oldest_wait_s;  /* by the target's CLOCK_MONOTONIC; -1: not known (waitsince is set by the GC only) */
+	int64_t oldest_since_ns; /* the same as that clock's time, for who knows of a clock that runs ahead; 0: not known */
 	bool system;           /* the runtime's own (GC workers, finalizer) */
 };
 

@@ -36,11 +36,21 @@ static json_t *place_json(json_t *to, const struct code_place *p, const char *fu
 	return to;
 }
 
-static json_t *group_json(const struct goroutine_group *g)
+/* On a virtual clock the target noted its own time. */
+static json_t *wait_json(const struct inside *in, const struct goroutine_group *g)
+{
+	const struct clock *c = in->site.clock;
+	double s = g->oldest_wait_s;
+
+	if (c->kind == CLOCK_KIND_VIRTUAL)
+		s = g->oldest_since_ns ? (double)(clock_now(c) + c->exec_ns - g->oldest_since_ns) / 1e9 : -1;
+	return s < 0 || !isfinite(s) ? json_null() : json_real(s);
+}
+
+static json_t *group_json(const struct inside *in, const struct goroutine_group *g)
 {
 	json_t *o = json_pack("{s:I, s:I, s:s, s:o, s:b, s:o}", "count", (json_int_t)g->count, "stack_bytes", (json_int_t)g->stack_bytes, "state",
-			      g->state, "wait", json_text(g->wait), "system", g->system, "oldest_wait_s",
-			      g->oldest_wait_s < 0 || !isfinite(g->oldest_wait_s) ? json_null() : json_real(g->oldest_wait_s));
+			      g->state, "wait", json_text(g->wait), "system", g->system, "oldest_wait_s", wait_json(in, g));
 
 	place_json(o, &g->made, "function", "file", "line");
 	return place_json(o, &g->blocked, "blocked_function", "blocked_file", "blocked_line");
@@ -69,7 +79,7 @@ static json_t *snapshot_json(const struct inside *in, int64_t t_ns, const char *
 
 	for (size_t i = 0; i < look->n_groups; i++)
 		if (i < GROUPS_MAX)
-			json_array_append_new(groups, group_json(&look->groups[i]));
+			json_array_append_new(groups, group_json(in, &look->groups[i]));
 		else
 			other += look->groups[i].count;
 	return json_pack("{s:f, s:s, s:I, s:I, s:b, s:o, s:I, s:o}", "t_s", (double)t_ns / 1e9, "at", at, "total", (json_int_t)look->total, "seen",
