@@ -291,21 +291,3 @@ void metrics_compute(const struct run_series *series, const struct run_facts *fa
 	*ret_metrics = w.metrics;
 	*ret_missing = w.missing;
 }
-
-static double number(const json_t *metrics, enum metric m)
-{
-	const json_t *v = json_object_get(metrics, metric_name(m));
-
-	return json_is_number(v) ? json_number_value(v) : NAN;
-}
-
-/* Comparisons with a missing number (NaN) are false. */
-const char *mechanism_of(const json_t *metrics)
-{
-	if (number(metrics, METRIC_RELEASED_SHARE) > 0.9)
-		return "released";
-	if (number(metrics, METRIC_LAZYFREE_SETTLED) > 0 &&
-	    number(metrics, METRIC_LAZYFREE_SETTLED) >= 0.5 * number(metrics, METRIC_SETTLED_RSS))
-		return "lazyfree";
-	return "unknown";
-}

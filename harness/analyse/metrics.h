@@ -22,7 +22,3 @@ struct run_facts {
 /* New references: {"peak_rss_bytes": 868220928, ...} and {"release_s": "RSS never fell to ...", ...}. Beside the metrics of
  * plan/metric.h there is slope_interval_bytes_per_s: [low, high], wherever there is a slope. */
 void metrics_compute(const struct run_series *series, const struct run_facts *facts, json_t **ret_metrics, json_t **ret_missing);
-
-/* Why the memory is (still) there, as far as release, LazyFree and RSS can tell: "released" (released_share above 0.9),
- * "lazyfree" (half of what is still resident, or more, is lazily freed) or "unknown". Static text. */
-const char *mechanism_of(const json_t *metrics);

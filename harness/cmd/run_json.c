@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "analyse/expectation.h"
+#include "analyse/mechanism.h"
 #include "analyse/metrics.h"
 #include "base/alloc.h"
 #include "base/err.h"
@@ -230,6 +231,20 @@ static json_t *damage_json(const char *series, const struct run_result *r)
 	return json_text(all.n ? text : NULL);
 }
 
+/* Why its memory is there. run: with all that is known of the run but metrics, expectations and this. */
+static void add_mechanism(const char *run_dir, const json_t *metrics, const json_t *missing, const struct run_series *series, json_t *run)
+{
+	struct diagnosis cleanup_diagnosis d = { 0 };
+	cleanup_json json_t *goroutines = NULL;
+
+	(void)run_goroutines_read(run_dir, &goroutines, NULL);
+
+	const struct mechanism_facts facts = { .metrics = metrics, .missing = missing, .run = run, .series = series, .goroutines = goroutines };
+
+	diagnosis_of(&facts, &d);
+	diagnosis_into_run(&d, run);
+}
+
 /* Adds metrics, missing, expectations, mechanism and damage. */
 static void add_analysis(const struct job *j, const struct cell *c, const struct run_result *r, enum outcome outcome,
 			     const char *run_dir, json_t *run)
@@ -237,6 +252,11 @@ static void add_analysis(const struct job *j, const struct cell *c, const struct
 	struct run_series series = { 0 };
 	json_t *metrics = NULL, *missing = NULL;
 
+	json_object_set_new(run, "mechanism", json_null());
+	json_object_set_new(run, "mechanism_share", json_null());
+	json_object_set_new(run, "runner_up", json_null());
+	json_object_set_new(run, "evidence", json_array());
+	json_object_set_new(run, "disproof", json_null());
 	if (r && run_series_read(run_dir, &series, NULL) >= 0) {
 		struct run_facts facts = {
 			.outcome = outcome,
@@ -247,12 +267,14 @@ static void add_analysis(const struct job *j, const struct cell *c, const struct
 
 		metrics_compute(&series, &facts, &metrics, &missing);
 	}
-	const char *mechanism = metrics ? mechanism_of(metrics) : NULL;
+	if (metrics)
+		add_mechanism(run_dir, metrics, missing, &series, run);
+
+	const char *mechanism = json_string_value(json_object_get(run, "mechanism"));
 	json_t *expectations = r && outcome != OUTCOME_INTERRUPTED && metrics
 				       ? expectations_evaluate(j->scenario, c, outcome, mechanism, metrics, missing)
 				       : json_array();
 
-	json_object_set_new(run, "mechanism", mechanism ? json_string(mechanism) : json_null());
 	json_object_set_new(run, "metrics", metrics ? metrics : json_object());
 	json_object_set_new(run, "missing", missing ? missing : json_object());
 	json_object_set_new(run, "expectations", expectations);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What would show an answer to be wrong: the one setting that separates it from the next best.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "analyse/mechanism_parts.h"
+#include "plan/release.h"
+
+static int minor_of(const struct mechanism_facts *f)
+{
+	const char *runtime = json_string_value(json_object_get(json_object_get(f->run, "runtime"), "version"));
+	const char *go = json_string_value(json_object_get(json_object_get(f->run, "go"), "version"));
+	struct go_version v;
+
+	return (runtime && go_version_parse(runtime, &v, NULL) == 0) || (go && go_version_parse(go, &v, NULL) == 0) ? v.minor : -1;
+}
+
+static bool madvdontneed(const struct mechanism_facts *f)
+{
+	const json_t *v = json_object_get(json_object_get(json_object_get(f->run, "runtime"), "settings"), "madvdontneed");
+
+	return json_is_integer(v) && json_integer_value(v) == 1;
+}
+
+/* A limit just above what is in use makes the runtime give back what is not, without a collector that never rests. */
+#define LIMIT_ROOM   1.2
+#define LIMIT_MIN_MB 16.0
+
+static double known(double v)
+{
+	return isnan(v) ? 0 : v;
+}
+
+/* Free memory goes in time; live memory does not. Only Go 1.11 and 1.12 can be told to hurry. */
+static struct disproof of_idle(const struct state *s, int minor)
+{
+	double keeps = known(s->heap_inuse) + known(s->go_stacks) + known(s->runtime);
+	struct disproof limit = { "env", "", true, NULL };
+
+	const char *act = "call debug.FreeOSMemory(), or wait: the scavenger gives it back in minutes unless a goal or GOGC=off holds it";
+
+	if (minor == 11)
+		return (struct disproof){ "godebug", "scavenge=1", true, act };
+	if (minor == 12)
+		return (struct disproof){ "godebug", "madvdontneed=1,scavenge=1", true, act };
+	limit.act = act;
+	(void)snprintf(limit.value, sizeof(limit.value), "GOMEMLIMIT=%.0fMiB", fmax(ceil(LIMIT_ROOM * keeps / MB(1)), LIMIT_MIN_MB));
+	if (minor >= 19)
+		return limit;
+	return (struct disproof){ "for", "4", true, act };
+}
+
+static struct disproof of_native(const struct state *s)
+{
+	const char *act = "look at what C allocates (heaptrack, jemalloc's profile, LD_PRELOAD), or run with MALLOC_ARENA_MAX=2";
+
+	if (s->threads >= 8)
+		return (struct disproof){ "env", "MALLOC_ARENA_MAX=2", true, act };
+	return (struct disproof){ "env", "GOGC=10", false, act };
+}
+
+static struct disproof of_overhead(const struct state *s, const struct diagnosis *d)
+{
+	if (s->profile_buckets > d->held_bytes / 2)
+		return (struct disproof){ "godebug", "memprofilerate=0", true, "set runtime.MemProfileRate = 0, or GODEBUG=profstackdepth=32 where stacks are deep" };
+	return (struct disproof){ NULL, "", false, NULL };
+}
+
+struct disproof disproof_of(const struct mechanism_facts *f, const struct state *s, const struct diagnosis *d)
+{
+	int minor = minor_of(f);
+
+	switch (d->mechanism) {
+	case MECHANISM_LAZYFREE:
+		if (minor < 12 || madvdontneed(f))
+			break;
+		return (struct disproof){ "godebug", "madvdontneed=1", true, "put the cgroup under pressure (memory.reclaim, a lower limit): lazily freed pages go, used ones stay" };
+	case MECHANISM_NOT_YET_SCAVENGED:
+		return of_idle(s, minor);
+	case MECHANISM_LIVE_HEAP:
+		return (struct disproof){ "env", "GOGC=10", false, "take two heap profiles and compare them: go tool pprof -diff_base" };
+	case MECHANISM_GOROUTINES:
+		return (struct disproof){ "env", "GOGC=10", false, "take a goroutine profile (debug=1): whoever waits for ever is in it" };
+	case MECHANISM_THREADS:
+		return (struct disproof){ "env", "MALLOC_ARENA_MAX=2", false, "count the threads: ls /proc/PID/task | wc -l" };
+	case MECHANISM_NATIVE:
+		return of_native(s);
+	case MECHANISM_FRAGMENTATION:
+		return (struct disproof){ "env", "GOGC=10", false, "take a heap profile: inuse_space is far below the heap in use" };
+	case MECHANISM_THP:
+		return (struct disproof){ "thp", "never", true, "write 0 to /sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_none, or GODEBUG=disablethp=1 (1.21.6, 1.22 and later)" };
+	case MECHANISM_RUNTIME_OVERHEAD:
+		return of_overhead(s, d);
+	case MECHANISM_RELEASED:
+	case MECHANISM_UNKNOWN:
+	case MECHANISM_COUNT_:
+		break;
+	}
+	return (struct disproof){ NULL, "", false, NULL };
+}

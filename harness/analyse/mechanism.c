@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The rules: what of the resident memory each mechanism holds, and which of them is the answer. In the order in which an expert goes: was it
+ * given back; is what is left lazily freed; does it lie outside of the runtime; threads; free in the heap; goroutines; the rest is live.
+ */
+#include "analyse/mechanism.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "analyse/mechanism_parts.h"
+#include "base/alloc.h"
+
+/* Given back is what falls by this share of what came on top of the baseline: the rest is the runtime's larger tables. */
+#define RELEASED_SHARE 0.9
+/* Unless the rest is a question of its own. */
+#define RELEASED_REST_MAX MB(64)
+/* Below this nobody asks: what a Go process holds without doing anything differs by as much from release to release. */
+#define SMALL_HELD MB(4)
+/* A small process that came down by this much has given something back; one that did not never had anything. */
+#define SMALL_FALL MB(8)
+/* That many of them are an answer even where they hold little. */
+#define MANY_COUNT 100
+#define MANY_HELD  MB(1)
+/* What the runtime has for itself in any process: its data, bss, first tables. */
+#define RUNTIME_FLOOR MB(4)
+/* And what it needs to manage the heap: spans, bitmaps (1/32 of the heap up to Go 1.19), GC work: no mechanism of its own. */
+#define METADATA_SHARE 0.05
+/* Of a goroutine that lives or has ended: sizeof(runtime.g) is 376 to 440 from Go 1.11 to 1.27, in size classes 384 to 448. */
+#define G_BYTES 420.0
+/* So many more goroutines than before the load may be a leak, and are not a pool of workers. */
+#define GOROUTINES_MANY 50
+/* They are kept: at the end there are as many as ever. */
+#define GOROUTINES_KEPT 0.9
+/* The heap climbs with them. A ramp and a step correlate by 0.5, a ramp and a GC's saw teeth on that ramp by 0.9. */
+#define HEAP_FOLLOWS 0.8
+/* Of a thread, in stacks that the Go runtime makes for it: g0 16 kB and gsignal 32 kB (src/runtime/proc.go, malg). */
+#define THREAD_STACKS (48 * 1024.0)
+/* A goroutine's stack begins with 2 kB (src/runtime/stack.go); few have more than 8. */
+#define GOROUTINE_STACK (8 * 1024.0)
+/* The answer holds at least this share of what is held, and by this factor more than the next one. */
+#define ANSWER_SHARE  0.4
+#define ANSWER_MARGIN 1.25
+/* The runner-up is worth a word from this share on. */
+#define RUNNER_UP_SHARE 0.1
+/* Kernel only: stacks of a thread, and what its arena touches: no thread has less than 4 kB resident, few have more than 128 kB. */
+#define THREAD_RSS_MAX (128 * 1024.0)
+
+static double known(double v)
+{
+	return isnan(v) ? 0 : v;
+}
+
+/* ---- who holds it ------------------------------------------------------------------------------------------------------------------- */
+
+/* The records of goroutines are objects that the user has never heard of. */
+static void claim_objects(const struct state *s, double objects, double by[])
+{
+	double live = known(s->goroutines), ended = fmax(known(s->goroutines_peak) - live, 0), before = fmax(known(s->goroutines_before), 1);
+	bool kept = live - before >= GOROUTINES_MANY && live >= GOROUTINES_KEPT * known(s->goroutines_peak);
+	double of_live = fmin(live * G_BYTES, objects), of_ended = fmin(ended * G_BYTES, objects - of_live), rest = objects - of_live - of_ended;
+
+	by[MECHANISM_GOROUTINES] += of_live;
+	by[MECHANISM_RUNTIME_OVERHEAD] += of_ended;
+	if (kept && s->heap_follows >= HEAP_FOLLOWS) {
+		double came = fmax(s->heap_inuse - known(s->heap_before), 0) / s->heap_inuse;
+
+		by[MECHANISM_GOROUTINES] += came * rest;
+		rest -= came * rest;
+	}
+	by[MECHANISM_LIVE_HEAP] += rest;
+}
+
+/* Stacks of the heap's making belong to goroutines, those that have ended included until a collection, or are the runtime's own of its threads. */
+static void claim_stacks(const struct state *s, double stacks, double by[])
+{
+	double threads = isnan(s->threads) ? known(s->threads_made) : s->threads, all = isnan(s->go_stacks) ? stacks : s->go_stacks;
+	bool of_threads = known(s->goroutines) * GOROUTINE_STACK < all / 2 && threads * THREAD_STACKS >= all / 2;
+
+	by[of_threads ? MECHANISM_THREADS : MECHANISM_GOROUTINES] += stacks;
+}
+
+/* What is resident though the runtime counts it as given back came again with a huge page. */
+static void claim_idle(const struct state *s, double idle, double by[])
+{
+	double excess = isnan(s->heap_idle) ? 0 : fmax(idle - s->heap_idle, 0);
+
+	if (excess >= idle / 2 && known(s->thp) >= excess / 2)
+		by[MECHANISM_THP] += excess;
+	else
+		excess = 0;
+	by[MECHANISM_NOT_YET_SCAVENGED] += idle - excess;
+}
+
+/* part: as they are, or by how much they grew. */
+static void claim(const struct state *s, const double *part, struct diagnosis *d)
+{
+	double heap = 0;
+
+	for (int m = 0; m < MECHANISM_COUNT_; m++)
+		d->by[m] = 0;
+	for (int p = RSS_OBJECTS; p <= RSS_LAZYFREE; p++)
+		heap += part[p];
+	claim_objects(s, part[RSS_OBJECTS], d->by);
+	claim_stacks(s, part[RSS_STACKS], d->by);
+	claim_idle(s, part[RSS_IDLE], d->by);
+	d->by[MECHANISM_FRAGMENTATION] = part[RSS_FRAGMENTATION];
+	d->by[MECHANISM_LAZYFREE] = part[RSS_LAZYFREE];
+	d->by[MECHANISM_NATIVE] = part[RSS_NATIVE];
+	d->by[MECHANISM_THREADS] += part[RSS_THREAD_STACKS];
+	d->by[MECHANISM_RUNTIME_OVERHEAD] +=
+		fmax(part[RSS_RUNTIME] - (part == s->grown ? 0 : RUNTIME_FLOOR) - METADATA_SHARE * heap, 0);
+	d->held_bytes = 0;
+	for (int m = 0; m < MECHANISM_COUNT_; m++)
+		d->held_bytes += d->by[m];
+}
+
+/* ---- the answer ----------------------------------------------------------------------------------------------------------------------- */
+
+static enum mechanism largest(const struct diagnosis *d, enum mechanism but)
+{
+	enum mechanism best = MECHANISM_UNKNOWN;
+
+	for (int m = 0; m < MECHANISM_UNKNOWN; m++)
+		if (m != (int)but && known(d->by[m]) > 0 && (best == MECHANISM_UNKNOWN || d->by[m] > d->by[best]))
+			best = (enum mechanism)m;
+	return best;
+}
+
+static void answer(struct diagnosis *d, enum mechanism m, enum mechanism runner_up, double confidence)
+{
+	d->mechanism = m;
+	d->runner_up = runner_up;
+	d->confidence = confidence;
+}
+
+static void unknown(struct diagnosis *d, enum mechanism runner_up, char *why)
+{
+	answer(d, MECHANISM_UNKNOWN, runner_up, 0);
+	d->why = why;
+}
+
+static bool given_back(const struct state *s, const struct diagnosis *d)
+{
+	return s->released_share > RELEASED_SHARE && known(d->held_bytes) < RELEASED_REST_MAX;
+}
+
+/* A small process whose threads or goroutines are many is asked about them. */
+static bool is_many(const struct state *s, const struct diagnosis *d, enum mechanism m)
+{
+	double n = m == MECHANISM_THREADS ? s->threads : m == MECHANISM_GOROUTINES ? s->goroutines : 0;
+
+	return n >= MANY_COUNT && d->by[m] >= MANY_HELD;
+}
+
+/* Nothing is held that anybody would ask about. */
+static void answer_small(const struct state *s, struct diagnosis *d)
+{
+	bool fell = s->peak - s->rss >= SMALL_FALL && s->rss < s->peak / 2;
+
+	answer(d, fell ? MECHANISM_RELEASED : MECHANISM_RUNTIME_OVERHEAD, MECHANISM_UNKNOWN, 1);
+}
+
+static void answer_by_parts(const struct state *s, struct diagnosis *d)
+{
+	enum mechanism best = largest(d, MECHANISM_UNKNOWN), second = largest(d, best);
+	double most = best == MECHANISM_UNKNOWN ? 0 : d->by[best], next = second == MECHANISM_UNKNOWN ? 0 : d->by[second];
+	double share = d->held_bytes > 0 ? most / d->held_bytes : 0;
+
+	if (given_back(s, d))
+		answer(d, MECHANISM_RELEASED, most >= SMALL_HELD ? best : MECHANISM_UNKNOWN, s->released_share);
+	else if (d->held_bytes < SMALL_HELD && !is_many(s, d, best))
+		answer_small(s, d);
+	else if (share < ANSWER_SHARE || most < ANSWER_MARGIN * next)
+		unknown(d, best,
+			strf("%s and %s hold about as much: %.0f and %.0f %% of it", mechanism_to_string(best), mechanism_to_string(second),
+			     100 * share, 100 * next / d->held_bytes));
+	else
+		answer(d, best, next >= RUNNER_UP_SHARE * d->held_bytes ? second : MECHANISM_UNKNOWN, share);
+}
+
+/* What the kernel alone can tell. */
+static void answer_by_kernel(const struct state *s, struct diagnosis *d)
+{
+	double held = s->rss - known(s->baseline);
+
+	d->held_bytes = held;
+	d->by[MECHANISM_LAZYFREE] = s->lazyfree;
+	if (s->released_share > RELEASED_SHARE && held < RELEASED_REST_MAX)
+		answer(d, MECHANISM_RELEASED, MECHANISM_UNKNOWN, s->released_share);
+	else if (s->lazyfree > 0 && s->lazyfree >= s->rss / 2)
+		answer(d, MECHANISM_LAZYFREE, MECHANISM_UNKNOWN, s->lazyfree / s->rss);
+	else if (s->threads >= MANY_COUNT && held > 0 && held / s->threads <= THREAD_RSS_MAX)
+		answer(d, MECHANISM_THREADS, MECHANISM_UNKNOWN, ANSWER_SHARE);
+	else
+		unknown(d, s->thp >= s->rss / 2 ? MECHANISM_THP : MECHANISM_UNKNOWN,
+			s->runtime_why ? strf("the Go runtime could not be read: %s", s->runtime_why) : xstrdup("the Go runtime was not read"));
+}
+
+void diagnosis_of(const struct mechanism_facts *facts, struct diagnosis *ret)
+{
+	struct state s;
+
+	state_read(facts, &s);
+	*ret = (struct diagnosis){ .mechanism = MECHANISM_UNKNOWN, .runner_up = MECHANISM_UNKNOWN, .growing = s.growing, .rss_bytes = s.rss, .held_bytes = NAN };
+	for (int m = 0; m < MECHANISM_COUNT_; m++)
+		ret->by[m] = NAN;
+	if (isnan(s.rss)) {
+		unknown(ret, MECHANISM_UNKNOWN, xstrdup("RSS was never read"));
+	} else if (isnan(s.part[RSS_OBJECTS])) {
+		answer_by_kernel(&s, ret);
+	} else {
+		claim(&s, s.growing ? s.grown : s.part, ret);
+		answer_by_parts(&s, ret);
+	}
+	ret->evidence = json_array();
+	evidence_add(facts, &s, ret);
+	ret->disproof = disproof_of(facts, &s, ret);
+}
+
+void diagnosis_done(struct diagnosis *d)
+{
+	json_decref(d->evidence);
+	free(d->why);
+	*d = (struct diagnosis){ 0 };
+}
+
+void diagnosis_into_run(const struct diagnosis *d, json_t *run)
+{
+	const struct disproof *p = &d->disproof;
+	json_t *disproof = p->axis || p->act ? json_pack("{s:s?, s:s?, s:s?, s:s?}", "axis", p->axis, "value", p->axis ? p->value : NULL, "if_right",
+							 !p->axis    ? NULL
+							 : p->falls ? "falls"
+								     : "stays",
+							 "act", p->act)
+					     : json_null();
+
+	json_object_set_new(run, "mechanism", json_string(mechanism_to_string(d->mechanism)));
+	json_object_set_new(run, "mechanism_share", json_real(d->confidence));
+	json_object_set_new(run, "runner_up", d->runner_up == MECHANISM_UNKNOWN ? json_null() : json_string(mechanism_to_string(d->runner_up)));
+	json_object_set(run, "evidence", d->evidence);
+	json_object_set_new(run, "disproof", disproof);
+}

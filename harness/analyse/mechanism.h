@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * mechanism.h - why is this memory there, and what would give it back?
+ *
+ * One of the closed list (plan/mechanism_list.h) for a run, with the numbers that show it, the runner-up, and the one setting or act that
+ * tells the two apart. From the record alone: RSS and its split, the kernel's and the runtime's counters, goroutines by origin. The rules
+ * and their limits stand in record/FORMAT.md, section Mechanisms; MECHANISMS.md beside this file tells how often they are right.
+ * `unknown` rather than wrong: where nothing holds enough more than anything else, or too little could be read.
+ *
+ * Pure; any thread. Sizes are bytes, as doubles; NAN: not known.
+ */
+#pragma once
+#include <stdbool.h>
+
+#include "base/json.h"
+#include "plan/mechanism_list.h"
+
+struct run_series;
+
+/* What is known of a run, or of a live process that was watched for a while. All borrowed; each may be NULL. */
+struct mechanism_facts {
+	const json_t *metrics, *missing;  /* analyse/metrics.h */
+	const json_t *run;                /* run.json as far as it goes: outcome, target_s, go, runtime */
+	const struct run_series *series;  /* without: nothing of how a run that grew, or ended badly, stood at its end */
+	const json_t *goroutines;         /* goroutines.json */
+};
+
+/* The setting that would show the answer to be wrong. */
+struct disproof {
+	const char *axis;  /* of a scenario: "godebug", "env", "thp"; "for": as long a run again, `value` times; NULL: there is none; static */
+	char value[48];    /* "madvdontneed=1" */
+	bool falls;        /* if the answer is right, RSS falls by it, by at least half of what the mechanism holds; else it stays */
+	const char *act;   /* what anybody can do who cannot run it again, a sentence; static; NULL */
+};
+
+struct diagnosis {
+	enum mechanism mechanism;
+	enum mechanism runner_up;         /* MECHANISM_UNKNOWN: nothing else holds anything worth a word */
+	double confidence;                /* share of what is held that the mechanism holds; 0 where it is unknown */
+	bool growing;                     /* it has not come to rest: what is told is what grew */
+	double rss_bytes;                 /* that is explained: settled, else at the end */
+	double held_bytes;                /* of it, without what every Go process has */
+	double by[MECHANISM_COUNT_];      /* how much each holds of that; NAN: cannot be told */
+	json_t *evidence;                 /* owned: array of {"metric", "value", "text"}, the most telling first */
+	char *why;                        /* owned: why it is unknown; NULL */
+	struct disproof disproof;
+};
+
+void diagnosis_of(const struct mechanism_facts *facts, struct diagnosis *ret);
+void diagnosis_done(struct diagnosis *d);
+#define cleanup_diagnosis __attribute__((cleanup(diagnosis_done)))
+
+/* For run.json: sets mechanism, evidence, disproof, runner_up, mechanism_share. */
+void diagnosis_into_run(const struct diagnosis *d, json_t *run);

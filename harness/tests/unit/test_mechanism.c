@@ -1,0 +1,610 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+
+#include "analyse/mechanism.h"
+#include "base/alloc.h"
+#include "base/strv.h"
+#include "base/units.h"
+#include "plan/metric.h"
+#include "record/reader.h"
+
+/* Sizes in MB, as such runs have them; a value of NONE is left out. */
+#define NONE (-1.0)
+
+struct numbers {
+	double rss, peak, baseline, lazyfree, thp;
+	double objects, fragmentation, stacks, idle, lazy, runtime, native, thread_stacks, files;
+	double heap_inuse, heap_idle, heap_released, go_stacks, go_runtime;
+	double goroutines, goroutines_peak, threads, buckets, gc_count;
+};
+
+/* A Go process that does nothing: what the cases below begin with. */
+static const struct numbers idle = {
+	.rss = 3.5, .peak = 3.6, .baseline = 3.4, .objects = 0.2, .fragmentation = 0.1, .stacks = 0.2, .runtime = 1.6, .files = 1.4,
+	.heap_inuse = 0.5, .heap_idle = 0.2, .heap_released = 3, .go_stacks = 0.3, .go_runtime = 3, .goroutines = 1,
+	.goroutines_peak = 1, .threads = 5, .buckets = 0, .gc_count = 1,
+};
+
+static void set(json_t *o, enum metric m, double mb, double unit)
+{
+	if (mb >= 0)
+		json_object_set_new(o, metric_name(m), json_real(mb * unit));
+}
+
+static json_t *metrics_of(const struct numbers *n)
+{
+	json_t *o = json_object();
+	const double mib = (double)MIB;
+
+	set(o, METRIC_SETTLED_RSS, n->rss, mib);
+	set(o, METRIC_PEAK_RSS, n->peak, mib);
+	set(o, METRIC_BASELINE_RSS, n->baseline, mib);
+	if (n->rss >= 0 && n->baseline >= 0 && n->peak > n->baseline)
+		json_object_set_new(o, "released_share", json_real((n->peak - n->rss) / (n->peak - n->baseline)));
+	set(o, METRIC_LAZYFREE_SETTLED, n->lazyfree, mib);
+	set(o, METRIC_THP_SETTLED, n->thp, mib);
+	set(o, METRIC_OBJECTS_SETTLED, n->objects, mib);
+	set(o, METRIC_FRAGMENTATION_SETTLED, n->fragmentation, mib);
+	set(o, METRIC_STACKS_RESIDENT_SETTLED, n->stacks, mib);
+	set(o, METRIC_IDLE_SETTLED, n->idle, mib);
+	set(o, METRIC_LAZYFREE_SPLIT_SETTLED, n->lazy, mib);
+	set(o, METRIC_RUNTIME_RESIDENT_SETTLED, n->runtime, mib);
+	set(o, METRIC_NATIVE_SETTLED, n->native, mib);
+	set(o, METRIC_THREAD_STACKS_SETTLED, n->thread_stacks, mib);
+	set(o, METRIC_FILES_SETTLED, n->files, mib);
+	set(o, METRIC_HEAP_INUSE_SETTLED, n->heap_inuse, mib);
+	set(o, METRIC_HEAP_IDLE_SETTLED, n->heap_idle, mib);
+	set(o, METRIC_HEAP_RELEASED_SETTLED, n->heap_released, mib);
+	set(o, METRIC_STACKS_SETTLED, n->go_stacks, mib);
+	set(o, METRIC_RUNTIME_SETTLED, n->go_runtime, mib);
+	set(o, METRIC_GOROUTINES_SETTLED, n->goroutines, 1);
+	set(o, METRIC_GOROUTINES_PEAK, n->goroutines_peak, 1);
+	set(o, METRIC_THREADS_SETTLED, n->threads, 1);
+	set(o, METRIC_PROFILE_BUCKETS_SETTLED, n->buckets, mib);
+	set(o, METRIC_GC_COUNT, n->gc_count, 1);
+	return o;
+}
+
+static json_t *a_run(const char *version, int madvdontneed)
+{
+	return json_pack("{s:s, s:{s:s}, s:{s:b, s:s, s:{s:i}}}", "outcome", "ok", "go", "version", version, "runtime", "read", 1, "version", version,
+			 "settings", "madvdontneed", madvdontneed);
+}
+
+static struct diagnosis diagnose(const struct numbers *n, const struct run_series *series, const char *goroutines)
+{
+	cleanup_json json_t *metrics = metrics_of(n), *run = a_run("1.21.13", 1), *g = goroutines ? json_loads(goroutines, 0, NULL) : NULL;
+	const struct mechanism_facts facts = { .metrics = metrics, .run = run, .series = series, .goroutines = g };
+	struct diagnosis d;
+
+	diagnosis_of(&facts, &d);
+	return d;
+}
+
+static void assert_is(struct diagnosis d, enum mechanism want, enum mechanism runner_up)
+{
+	if (d.mechanism != want || d.runner_up != runner_up)
+		fail_msg("%s (%s; %s) instead of %s (%s)", mechanism_to_string(d.mechanism), mechanism_to_string(d.runner_up), d.why ? d.why : "",
+			 mechanism_to_string(want), mechanism_to_string(runner_up));
+	assert_true(json_array_size(d.evidence) > 0);
+	assert_true((d.mechanism == MECHANISM_UNKNOWN) == (d.why != NULL));
+	diagnosis_done(&d);
+}
+
+/* What the evidence says, all of it. */
+static char *words(const struct diagnosis *d)
+{
+	struct strv cleanup_strv all = STRV_INIT;
+	const json_t *e;
+	size_t i;
+
+	json_array_foreach(d->evidence, i, e) strv_push(&all, json_string_value(json_object_get(e, "text")));
+	return strv_join(&all, "; ");
+}
+
+static void assert_says(const struct diagnosis *d, const char *what)
+{
+	cleanup_free char *text = words(d);
+
+	if (!strstr(text, what))
+		fail_msg("'%s' does not say '%s'", text, what);
+}
+
+/* --- one realistic case a mechanism: facts measured by the prototypes ------------------------------------------------------------------ */
+
+static void test_released(void **state)
+{
+	(void)state;
+	struct numbers n = idle;
+
+	/* Go 1.19 has 28 MB left of 828: bitmaps and spans of a heap that once was. */
+	n.rss = 28, n.peak = 828, n.runtime = 25, n.heap_released = 830;
+	struct diagnosis d = diagnose(&n, NULL, NULL);
+	assert_says(&d, "97 % of the 825 MB above the baseline have been given back");
+	assert_int_equal(d.runner_up, MECHANISM_RUNTIME_OVERHEAD);
+	diagnosis_done(&d);
+	/* Nothing of it is left. */
+	n.rss = 6, n.runtime = 4;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_RELEASED, MECHANISM_UNKNOWN);
+	/* Little is left of little: of a peak of 20 MB. */
+	n = idle, n.peak = 20, n.rss = 6, n.objects = 1.5, n.idle = 1;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_RELEASED, MECHANISM_UNKNOWN);
+	/* What is left of much is a question of its own. */
+	n = idle, n.peak = 2000, n.rss = 150, n.objects = 140, n.heap_inuse = 141;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_LIVE_HEAP, MECHANISM_UNKNOWN);
+}
+
+static void test_lazyfree(void **state)
+{
+	(void)state;
+	struct numbers n = idle;
+
+	n.rss = 828, n.peak = 828, n.lazyfree = 800, n.lazy = 800, n.runtime = 25, n.heap_released = 830;
+	struct diagnosis d = diagnose(&n, NULL, NULL);
+	assert_says(&d, "800 MB of the 828 MB that are resident are lazily freed");
+	assert_true(d.confidence > 0.95);
+	assert_is(d, MECHANISM_LAZYFREE, MECHANISM_UNKNOWN);
+	/* A third of it is alive. */
+	n.lazyfree = n.lazy = 550, n.objects = 250, n.heap_inuse = 251;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_LAZYFREE, MECHANISM_LIVE_HEAP);
+}
+
+static void test_not_yet_scavenged(void **state)
+{
+	(void)state;
+	struct numbers n = idle;
+
+	/* 300 MB freed in Go 1.26, no scavenger yet. */
+	n.rss = n.peak = 303, n.idle = 300.3, n.heap_idle = 301, n.heap_released = 0;
+	struct diagnosis d = diagnose(&n, NULL, NULL);
+	assert_says(&d, "300 MB are free in the runtime's heap and not given back");
+	assert_is(d, MECHANISM_NOT_YET_SCAVENGED, MECHANISM_UNKNOWN);
+	/* In huge pages too: they hold nothing that the runtime would have given back. */
+	n.thp = 290;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_NOT_YET_SCAVENGED, MECHANISM_UNKNOWN);
+}
+
+static void test_live_heap(void **state)
+{
+	(void)state;
+	struct numbers n = idle;
+
+	/* 800 MB dropped, not collected, Go 1.16. */
+	n.rss = n.peak = 827.6, n.objects = 800, n.fragmentation = 0.1, n.runtime = 26.5, n.heap_inuse = 800.1, n.gc_count = 4;
+	struct diagnosis d = diagnose(&n, NULL, NULL);
+	assert_says(&d, "4 garbage collections have found it in use");
+	assert_is(d, MECHANISM_LIVE_HEAP, MECHANISM_UNKNOWN);
+	n.gc_count = 0;
+	d = diagnose(&n, NULL, NULL);
+	assert_says(&d, "0 garbage collections: none has looked yet");
+	diagnosis_done(&d);
+	/* A cache with a thousand goroutines around it, which were there before it. */
+	n.goroutines = n.goroutines_peak = 1000, n.stacks = 8, n.go_stacks = 8;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_LIVE_HEAP, MECHANISM_UNKNOWN);
+}
+
+static const char *const snapshot =
+	"{\"format\": \"memtide-goroutines/1\", \"snapshots\": [{\"t_s\": 1, \"at\": \"end\", \"total\": 10003, \"groups\": ["
+	"{\"count\": 20, \"system\": true, \"function\": \"runtime.main\", \"file\": \"proc.go\", \"line\": 1, \"wait\": \"\"},"
+	"{\"count\": 3, \"system\": false, \"function\": \"main.other\", \"file\": \"/x/main.go\", \"line\": 12, \"wait\": \"\"},"
+	"{\"count\": 10000, \"system\": false, \"function\": \"main.newReader\", \"file\": \"/x/main.go\", \"line\": 31, \"wait\": \"chan receive\"}]}]}";
+
+static void test_goroutines(void **state)
+{
+	(void)state;
+	struct numbers n = idle;
+
+	/* 300 000 leaked by tickers, Go 1.16: 589 MB of stacks, 203 MB of heap, 120 of which are their records. */
+	n.rss = n.peak = 834.9, n.objects = 202.6, n.fragmentation = 0.5, n.stacks = 589, n.idle = 8.8, n.runtime = 33;
+	n.heap_inuse = 203.1, n.go_stacks = 589, n.heap_idle = 9, n.goroutines = n.goroutines_peak = 300000;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_GOROUTINES, MECHANISM_LIVE_HEAP);
+
+	n.rss = n.peak = 40, n.stacks = 25, n.go_stacks = 25, n.objects = 5, n.heap_inuse = 5.2, n.idle = 0, n.heap_idle = 0, n.runtime = 3;
+	n.goroutines = n.goroutines_peak = 10003;
+	struct diagnosis d = diagnose(&n, NULL, snapshot);
+	assert_says(&d, "10 003 goroutines hold 25.0 MB of stacks");
+	assert_says(&d, "10 000 of them were made at main.go:31 (main.newReader) and wait: chan receive");
+	assert_is(d, MECHANISM_GOROUTINES, MECHANISM_UNKNOWN);
+	/* They have ended, and nothing has been collected since. */
+	n.rss = n.peak = 250, n.stacks = n.go_stacks = 200, n.objects = 42, n.heap_inuse = 43, n.goroutines = 2, n.goroutines_peak = 100002, n.gc_count = 0;
+	d = diagnose(&n, NULL, NULL);
+	assert_says(&d, "though 2 goroutines are left of 100 002");
+	assert_is(d, MECHANISM_GOROUTINES, MECHANISM_RUNTIME_OVERHEAD);
+}
+
+static void test_threads(void **state)
+{
+	(void)state;
+	struct numbers n = idle;
+
+	/* 200 readers in Go's own threads: the stacks that the runtime made for them. Little, but it is what there is. */
+	n.rss = n.peak = 6.5, n.stacks = 2.4, n.go_stacks = 9.6, n.threads = 205;
+	struct diagnosis d = diagnose(&n, NULL, NULL);
+	assert_says(&d, "205 threads hold 2.40 MB of stacks");
+	assert_is(d, MECHANISM_THREADS, MECHANISM_UNKNOWN);
+	/* In C: stacks that the C library mapped. */
+	n = idle, n.rss = n.peak = 60, n.thread_stacks = 45, n.native = 8, n.threads = 5000;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_THREADS, MECHANISM_NATIVE);
+}
+
+static void test_native(void **state)
+{
+	(void)state;
+	struct numbers n = idle;
+
+	n.rss = n.peak = 302, n.native = 300.2;
+	struct diagnosis d = diagnose(&n, NULL, NULL);
+	assert_says(&d, "300 MB of the 302 MB that are resident are not the runtime's");
+	assert_string_equal(d.disproof.value, "GOGC=10");
+	assert_is(d, MECHANISM_NATIVE, MECHANISM_UNKNOWN);
+	n.threads = 30;
+	d = diagnose(&n, NULL, NULL);
+	assert_string_equal(d.disproof.value, "MALLOC_ARENA_MAX=2");
+	diagnosis_done(&d);
+}
+
+static void test_fragmentation(void **state)
+{
+	(void)state;
+	struct numbers n = idle;
+
+	/* One in eight 1 KB objects kept, Go 1.26. */
+	n.rss = n.peak = 305.9, n.objects = 39.5, n.fragmentation = 256.5, n.runtime = 8.4, n.heap_inuse = 296;
+	struct diagnosis d = diagnose(&n, NULL, NULL);
+	assert_says(&d, "87 % of those spans");
+	assert_is(d, MECHANISM_FRAGMENTATION, MECHANISM_LIVE_HEAP);
+}
+
+static void test_thp(void **state)
+{
+	(void)state;
+	struct numbers n = idle;
+
+	/* 64 MB given back but for a block in each huge page, and collapsed again: resident, and counted as released. */
+	n.rss = 69, n.peak = 70, n.thp = 64, n.idle = 61, n.heap_idle = 0.5, n.heap_released = 62, n.objects = 2, n.heap_inuse = 2.2;
+	struct diagnosis d = diagnose(&n, NULL, NULL);
+	assert_says(&d, "the runtime has given back all but 512 kB");
+	assert_is(d, MECHANISM_THP, MECHANISM_UNKNOWN);
+	/* Without huge pages it is something else that nobody knows: the runtime's to give back, as far as one can see. */
+	n.thp = 0;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_NOT_YET_SCAVENGED, MECHANISM_UNKNOWN);
+}
+
+static void test_runtime_overhead(void **state)
+{
+	(void)state;
+	struct numbers n = idle;
+
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_RUNTIME_OVERHEAD, MECHANISM_UNKNOWN);
+	/* 20 000 deep stacks in the heap profiler's table. */
+	n.rss = n.peak = 22, n.runtime = 19, n.buckets = 15;
+	struct diagnosis d = diagnose(&n, NULL, NULL);
+	assert_says(&d, "the heap profiler keeps 15.0 MB for call stacks");
+	assert_string_equal(d.disproof.value, "memprofilerate=0");
+	assert_is(d, MECHANISM_RUNTIME_OVERHEAD, MECHANISM_UNKNOWN);
+	/* 50 000 goroutines have ended: their records are most of the heap, and nobody's leak. */
+	n = idle, n.peak = 120, n.rss = 27, n.objects = 21, n.fragmentation = 1, n.heap_inuse = 22, n.goroutines = 2, n.goroutines_peak = 50002;
+	d = diagnose(&n, NULL, NULL);
+	assert_says(&d, "the records of 50 000 goroutines that have ended are 20.0 MB of the heap");
+	assert_is(d, MECHANISM_RUNTIME_OVERHEAD, MECHANISM_UNKNOWN);
+}
+
+/* --- boundaries ------------------------------------------------------------------------------------------------------------------------- */
+
+static void test_two_alike_are_unknown(void **state)
+{
+	(void)state;
+	struct numbers n = idle;
+
+	n.rss = n.peak = 200, n.objects = 100, n.native = 90, n.heap_inuse = 100;
+	struct diagnosis d = diagnose(&n, NULL, NULL);
+	assert_string_equal(d.why, "live-heap and native hold about as much: 53 and 47 % of it");
+	assert_says(&d, "90.0 MB are C's, or mapped directly");
+	assert_true(d.confidence < 0.001 && d.disproof.axis == NULL);
+	assert_is(d, MECHANISM_UNKNOWN, MECHANISM_LIVE_HEAP);
+	n.rss = n.peak = 180, n.native = 75;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_LIVE_HEAP, MECHANISM_NATIVE);
+	/* The largest of many is no answer either. */
+	n.rss = n.peak = 300, n.heap_inuse = 140, n.objects = 80, n.native = 60, n.fragmentation = 60, n.idle = n.heap_idle = 60, n.thread_stacks = 20;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_UNKNOWN, MECHANISM_LIVE_HEAP);
+}
+
+static void test_given_back_or_not(void **state)
+{
+	(void)state;
+	struct numbers n = idle;
+
+	n.baseline = 3, n.peak = 103, n.rss = 12, n.objects = n.heap_inuse = 8;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_RELEASED, MECHANISM_LIVE_HEAP);
+	n.rss = 14, n.objects = n.heap_inuse = 10;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_LIVE_HEAP, MECHANISM_UNKNOWN);
+}
+
+static void test_nothing_read_of_the_runtime(void **state)
+{
+	(void)state;
+	cleanup_json json_t *run = json_pack("{s:s, s:{s:b, s:s}}", "outcome", "ok", "runtime", "read", 0, "why", "it is no Go program");
+	static const struct {
+		double rss, peak, baseline, lazyfree, thp, threads;
+		enum mechanism want;
+	} cases[] = {
+		{ 28, 828, 3, 0, 0, 5, MECHANISM_RELEASED },     { 828, 828, 3, 800, 0, 5, MECHANISM_LAZYFREE },
+		{ 828, 828, 3, 300, 0, 5, MECHANISM_UNKNOWN },   { 20, 20, 3, 0, 0, 400, MECHANISM_THREADS },
+		{ 828, 828, 3, 0, 800, 400, MECHANISM_UNKNOWN }, { 3, 3, 3, 0, 0, 1, MECHANISM_UNKNOWN },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct numbers n = { .rss = cases[i].rss, .peak = cases[i].peak, .baseline = cases[i].baseline, .lazyfree = cases[i].lazyfree,
+				     .thp = cases[i].thp, .threads = cases[i].threads };
+		double *rest = &n.objects;
+
+		/* Everything else is missing. */
+		while (rest <= &n.gc_count)
+			if (rest == &n.threads)
+				rest++;
+			else
+				*rest++ = NONE;
+
+		cleanup_json json_t *metrics = metrics_of(&n);
+		struct diagnosis d;
+
+		diagnosis_of(&(struct mechanism_facts){ .metrics = metrics, .run = run }, &d);
+		if (d.mechanism != cases[i].want)
+			fail_msg("case %zu: %s", i, mechanism_to_string(d.mechanism));
+		if (d.mechanism == MECHANISM_UNKNOWN)
+			assert_string_equal(d.why, "the Go runtime could not be read: it is no Go program");
+		diagnosis_done(&d);
+	}
+}
+
+static void test_nothing_at_all(void **state)
+{
+	(void)state;
+	struct diagnosis d;
+	cleanup_json json_t *run = json_object();
+
+	diagnosis_of(&(struct mechanism_facts){ 0 }, &d);
+	assert_int_equal(d.mechanism, MECHANISM_UNKNOWN);
+	assert_string_equal(d.why, "RSS was never read");
+	diagnosis_into_run(&d, run);
+	assert_string_equal(json_string_value(json_object_get(run, "mechanism")), "unknown");
+	assert_true(json_is_null(json_object_get(run, "disproof")) && json_is_null(json_object_get(run, "runner_up")));
+	diagnosis_done(&d);
+}
+
+/* The counters stand for the split where none was taken. */
+static void test_without_a_split(void **state)
+{
+	(void)state;
+	struct numbers n = idle;
+	double *part = &n.objects;
+
+	n.rss = n.peak = 830, n.heap_inuse = 800;
+	while (part <= &n.files)
+		*part++ = NONE;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_LIVE_HEAP, MECHANISM_UNKNOWN);
+	n.heap_inuse = 1, n.heap_idle = 2;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_NATIVE, MECHANISM_UNKNOWN);
+	n.heap_inuse = 1, n.lazyfree = 780;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_LAZYFREE, MECHANISM_UNKNOWN);
+}
+
+/* --- with series ------------------------------------------------------------------------------------------------------------------------ */
+
+#define ROWS 100
+
+/* Goroutines that climb to 300 in the first half, and a heap that climbs to 60 MB with them, or at once, or before them. */
+static void series_make(struct run_series *s, struct go_row *rows, struct mark *mark, double (*heap_mb)(int i))
+{
+	for (int i = 0; i < ROWS; i++) {
+		rows[i] = (struct go_row){ .t_ns = (int64_t)i * NS_PER_S };
+		rows[i].c = (struct go_counters){ .goroutines = (uint64_t)(1 + (i < 50 ? 6 * i : 300)), .heap_inuse_bytes = (uint64_t)(heap_mb(i) * (double)MIB),
+						  .gc_count = (uint64_t)(i < 60 ? i / 10 : 6) };
+	}
+	*mark = (struct mark){ .t_ns = NS_PER_S, .name = "load", .by = 'p' };
+	*s = (struct run_series){ .go = rows, .n_go = ROWS, .marks = mark, .n_marks = 1 };
+}
+
+static double with_them(int i)
+{
+	double live = i < 50 ? 1.2 * i : 60;
+
+	return 1 + live + (i % 7) * live / 10; /* saw teeth */
+}
+
+static double at_once(int i)
+{
+	return i < 3 ? 1 : 61;
+}
+
+static double late(int i)
+{
+	return i < 90 ? 1 : 61;
+}
+
+static void test_a_heap_that_came_with_goroutines(void **state)
+{
+	(void)state;
+	struct run_series s;
+	struct go_row rows[ROWS];
+	struct mark mark;
+	struct numbers n = idle;
+
+	n.rss = n.peak = 70, n.objects = 60, n.stacks = n.go_stacks = 2.5, n.heap_inuse = 61, n.goroutines = n.goroutines_peak = 301;
+	series_make(&s, rows, &mark, with_them);
+	struct diagnosis d = diagnose(&n, &s, NULL);
+	assert_says(&d, "of the heap came with them and stayed with them");
+	assert_is(d, MECHANISM_GOROUTINES, MECHANISM_UNKNOWN);
+
+	/* Not where it came for reasons of its own, */
+	series_make(&s, rows, &mark, at_once);
+	assert_is(diagnose(&n, &s, NULL), MECHANISM_LIVE_HEAP, MECHANISM_UNKNOWN);
+	series_make(&s, rows, &mark, late);
+	assert_is(diagnose(&n, &s, NULL), MECHANISM_LIVE_HEAP, MECHANISM_UNKNOWN);
+	/* nor where they are gone, */
+	series_make(&s, rows, &mark, with_them);
+	n.goroutines = 20;
+	assert_is(diagnose(&n, &s, NULL), MECHANISM_LIVE_HEAP, MECHANISM_UNKNOWN);
+	/* nor where they are a handful. */
+	for (int i = 0; i < ROWS; i++)
+		rows[i].c.goroutines = rows[i].c.goroutines / 10 + 1;
+	n.goroutines = n.goroutines_peak = 31;
+	assert_is(diagnose(&n, &s, NULL), MECHANISM_LIVE_HEAP, MECHANISM_UNKNOWN);
+}
+
+static void test_the_age_of_the_last_collection(void **state)
+{
+	(void)state;
+	struct run_series s;
+	struct go_row rows[ROWS];
+	struct mark mark;
+	struct numbers n = idle;
+
+	series_make(&s, rows, &mark, at_once);
+	n.rss = n.peak = 70, n.objects = 60, n.heap_inuse = 61, n.gc_count = 6;
+	struct diagnosis d = diagnose(&n, &s, NULL);
+	assert_says(&d, "the last of 6 garbage collections was 39 s before the end");
+	diagnosis_done(&d);
+}
+
+static struct split_row split_at(int64_t t_s, double objects_mb, double native_mb)
+{
+	struct split_row r = { .t_ns = t_s * NS_PER_S };
+
+	r.s.part[RSS_OBJECTS] = (uint64_t)(objects_mb * (double)MIB);
+	r.s.part[RSS_NATIVE] = (uint64_t)(native_mb * (double)MIB);
+	r.s.resident_bytes = r.s.part[RSS_OBJECTS] + r.s.part[RSS_NATIVE];
+	return r;
+}
+
+/* A service with a cache of 500 MB that leaks C memory: asked is what grows. */
+static void test_what_grows(void **state)
+{
+	(void)state;
+	struct split_row splits[] = { split_at(1, 500, 10), split_at(50, 500, 100), split_at(100, 505, 200) };
+	struct sample samples[] = { { 0, 510 * MIB, MISSING }, { 50 * NS_PER_S, 600 * MIB, MISSING }, { 100 * NS_PER_S, 705 * MIB, MISSING } };
+	struct mark mark = { .t_ns = 2 * NS_PER_S, .name = "load", .by = 'p' };
+	struct run_series s = { .splits = splits, .n_splits = 3, .samples = samples, .n_samples = 3, .marks = &mark, .n_marks = 1 };
+	struct numbers n = idle;
+	cleanup_json json_t *run = a_run("1.21.13", 1);
+	struct diagnosis d;
+
+	n.rss = NONE, n.peak = 705, n.objects = n.heap_inuse = 505, n.native = 190;
+	cleanup_json json_t *metrics = metrics_of(&n);
+	json_object_set_new(metrics, "slope_bytes_per_s", json_real(2e6));
+	/* The last splits are what the curves end with, not the medians. */
+	struct mechanism_facts facts = { .metrics = metrics, .run = run, .series = &s };
+	diagnosis_of(&facts, &d);
+	assert_true(d.growing);
+	assert_says(&d, "still grows: what is told is what came on top");
+	assert_is(d, MECHANISM_NATIVE, MECHANISM_UNKNOWN);
+	/* One that has come down from its peak does not grow. */
+	json_object_set_new(metrics, "peak_rss_bytes", json_real(1500e6));
+	diagnosis_of(&facts, &d);
+	assert_false(d.growing);
+	assert_is(d, MECHANISM_LIVE_HEAP, MECHANISM_NATIVE);
+}
+
+/* A split from before the fall, held for minutes on a busy machine, is not what the counters say now: the last one is, or they are. */
+static void test_a_split_that_is_out_of_date(void **state)
+{
+	(void)state;
+	struct split_row splits[] = { split_at(5, 800, 0), split_at(651, 0.1, 0) };
+	struct run_series s = { .splits = splits, .n_splits = 2 };
+	struct numbers n = idle;
+
+	n.rss = n.peak = 804, n.objects = 800, n.lazyfree = 800, n.heap_inuse = 0.3, n.heap_released = 802;
+	splits[1].s.part[RSS_LAZYFREE] = 800 * MIB;
+	splits[1].s.part[RSS_OBJECTS] = MIB / 4;
+	assert_is(diagnose(&n, &s, NULL), MECHANISM_LAZYFREE, MECHANISM_UNKNOWN);
+	s.n_splits = 1;
+	assert_is(diagnose(&n, &s, NULL), MECHANISM_LAZYFREE, MECHANISM_UNKNOWN);
+}
+
+/* Killed at its limit: there are no settled values, but there is a last look. */
+static void test_what_a_killed_process_had(void **state)
+{
+	(void)state;
+	struct split_row splits[] = { split_at(1, 2, 1), split_at(50, 180, 1) };
+	struct sample samples[] = { { 0, 3 * MIB, MISSING }, { 50 * NS_PER_S, 60 * MIB, MISSING } }; /* half torn down when last looked at */
+	struct run_series s = { .splits = splits, .n_splits = 2, .samples = samples, .n_samples = 2 };
+	cleanup_json json_t *run = json_pack("{s:s, s:{s:b}}", "outcome", "oom-cgroup", "runtime", "read", 1);
+	cleanup_json json_t *metrics = json_pack("{s:f}", "peak_rss_bytes", 200e6);
+	struct diagnosis d;
+
+	diagnosis_of(&(struct mechanism_facts){ .metrics = metrics, .run = run, .series = &s }, &d);
+	assert_true(d.rss_bytes > 199e6);
+	assert_is(d, MECHANISM_LIVE_HEAP, MECHANISM_UNKNOWN);
+}
+
+static void test_disproofs(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *version;
+		int madvdontneed;
+		bool idle;
+		const char *axis, *value;
+	} cases[] = {
+		{ "1.15.15", 0, false, "godebug", "madvdontneed=1" }, { "1.22.1", 0, false, "godebug", "madvdontneed=1" },
+		{ "1.22.1", 1, false, NULL, "" },                     { "1.11.13", 0, true, "godebug", "scavenge=1" },
+		{ "1.12.17", 0, true, "godebug", "madvdontneed=1,scavenge=1" }, { "1.15.15", 0, true, "for", "4" },
+		{ "1.19.13", 1, true, "env", "GOMEMLIMIT=40MiB" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct numbers n = idle;
+		cleanup_json json_t *run = a_run(cases[i].version, cases[i].madvdontneed);
+		struct diagnosis d;
+
+		n.rss = n.peak = 303, n.heap_idle = 300, n.heap_inuse = 30;
+		if (cases[i].idle)
+			n.idle = 300;
+		else
+			n.lazy = n.lazyfree = 300;
+		cleanup_json json_t *metrics = metrics_of(&n);
+		diagnosis_of(&(struct mechanism_facts){ .metrics = metrics, .run = run }, &d);
+		if (cases[i].axis)
+			assert_string_equal(d.disproof.axis, cases[i].axis);
+		else
+			assert_null(d.disproof.axis);
+		assert_string_equal(d.disproof.value, cases[i].value);
+		assert_true(!cases[i].axis || d.disproof.falls);
+		diagnosis_done(&d);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_released),
+		cmocka_unit_test(test_lazyfree),
+		cmocka_unit_test(test_not_yet_scavenged),
+		cmocka_unit_test(test_live_heap),
+		cmocka_unit_test(test_goroutines),
+		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_native),
+		cmocka_unit_test(test_fragmentation),
+		cmocka_unit_test(test_thp),
+		cmocka_unit_test(test_runtime_overhead),
+		cmocka_unit_test(test_two_alike_are_unknown),
+		cmocka_unit_test(test_given_back_or_not),
+		cmocka_unit_test(test_nothing_read_of_the_runtime),
+		cmocka_unit_test(test_nothing_at_all),
+		cmocka_unit_test(test_without_a_split),
+		cmocka_unit_test(test_a_heap_that_came_with_goroutines),
+		cmocka_unit_test(test_the_age_of_the_last_collection),
+		cmocka_unit_test(test_what_grows),
+		cmocka_unit_test(test_a_split_that_is_out_of_date),
+		cmocka_unit_test(test_what_a_killed_process_had),
+		cmocka_unit_test(test_disproofs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
