@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEPTH_MAX 16        /* typedefs of typedefs, structs in structs */
-#define MEMBERS_MAX 4096    /* of one struct */
-#define CHILDREN_MAX 4000000 /* of all units */
+#define DEPTH_MAX 16     /* typedefs of typedefs, structs in structs */
+#define MEMBERS_MAX 4096 /* of one struct */
+#define BEHIND_MAX (1 << 20) /* bytes without a hit after which no more are expected, once all of `always` are found */
 
 static int by_name(const void *a, const void *b)
 {
@@ -21,154 +21,148 @@ static bool is_wanted_tag(int tag)
 	return tag == DW_TAG_variable || tag == DW_TAG_structure_type || tag == DW_TAG_typedef;
 }
 
-/* Whether all have been found. */
-static bool look_into_unit(Dwarf_Die *unit, struct dwarf_name *v, size_t n, size_t *missing, size_t *budget)
+/* How many of `always` are still missing after it. In a large binary one unit has the types of all packages, the runtime's first. */
+static size_t look_into_unit(struct dwarf_info *d, const struct dwarf_entry *root, struct dwarf_name *v, size_t n, size_t missing)
 {
-	Dwarf_Die child;
+	struct dwarf_entry child;
+	uint64_t hit_at = root->next;
 
-	if (dwarf_child(unit, &child) != 0)
-		return false;
+	if (!root->has_children || !dwarf_entry_at(d, &root->unit, root->next, &child) || child.tag == 0)
+		return missing;
 	do {
-		const char *name;
+		if (!missing && child.offset - hit_at > BEHIND_MAX)
+			break;
+		struct dwarf_name key, *hit;
 
-		if (!is_wanted_tag(dwarf_tag(&child)) || !(name = dwarf_diename(&child)) || strncmp(name, "runtime.", 8) != 0)
+		if (!is_wanted_tag(child.tag) || !child.name || strncmp(child.name, "runtime.", 8) != 0)
 			continue;
-		struct dwarf_name key = { .name = name }, *hit = bsearch(&key, v, n, sizeof(*v), by_name);
+		key.name = child.name;
+		hit = bsearch(&key, v, n, sizeof(*v), by_name);
 		if (hit && !hit->found) {
 			hit->found = true;
-			hit->die = child;
-			if (--*missing == 0)
-				return true;
+			hit->entry = child;
+			hit_at = child.offset;
+			missing -= hit->always;
 		}
-	} while (--*budget > 0 && dwarf_siblingof(&child, &child) == 0);
-	return *budget == 0;
+	} while (dwarf_sibling(d, &child));
+	return missing;
 }
 
-void dwarf_find(Dwarf *dw, struct dwarf_name *v, size_t n)
+/* Go's linker writes the runtime early: as one or two units named "runtime", or (1.11) all of Go as one unit with the name of
+ * whichever package came first. */
+void dwarf_find(struct dwarf_info *d, struct dwarf_name *v, size_t n)
 {
-	size_t missing = n, budget = CHILDREN_MAX;
+	size_t missing = 0;
 
-	/* The runtime's own unit first: it has nearly all of it. */
-	for (int others = 0; others < 2; others++) {
-		Dwarf_CU *cu = NULL;
-		Dwarf_Die unit, sub;
+	for (size_t i = 0; i < n; i++)
+		missing += v[i].always;
+	for (int others = 0; others < 2 && missing; others++) {
+		struct dwarf_unit unit;
+		bool first = true;
 
-		while (dwarf_get_units(dw, cu, &cu, NULL, NULL, &unit, &sub) == 0) {
-			const char *name = dwarf_diename(&unit);
+		for (uint64_t at = 0; missing && dwarf_unit_at(d, at, &unit); at = unit.end) {
+			struct dwarf_entry root;
 
-			if ((!name || strcmp(name, "runtime") != 0) == !others)
+			if (!dwarf_entry_at(d, &unit, unit.first, &root) || root.language != DW_LANG_Go)
 				continue;
-			if (look_into_unit(&unit, v, n, &missing, &budget))
-				return;
+			bool likely = first || (root.name && !strcmp(root.name, "runtime"));
+			first = false;
+			if (likely == !others)
+				missing = look_into_unit(d, &root, v, n, missing);
 		}
 	}
 }
 
-bool dwarf_variable_address(Dwarf_Die *variable, uint64_t *ret)
+bool dwarf_variable_address(struct dwarf_info *d, const struct dwarf_entry *variable, uint64_t *ret)
 {
-	Dwarf_Attribute location, inner;
-	Dwarf_Block block;
-	Dwarf_Op *ops;
-	size_t n;
+	const unsigned char *at = variable->location, *end = at ? at + variable->location_len : NULL;
+	struct dwarf_entry root;
+	uint64_t index;
 
-	if (!dwarf_attr(variable, DW_AT_location, &location))
+	if (!at || at == end)
 		return false;
-	/* Go's DWARF 4 has a DW_FORM_block1, which dwarf_getlocation() does not take. */
-	if (dwarf_formblock(&location, &block) == 0 && block.length == 9 && block.data[0] == DW_OP_addr) {
-		memcpy(ret, block.data + 1, 8);
+	if (*at == DW_OP_addr && end - at == 9) {
+		memcpy(ret, at + 1, 8);
 		return true;
 	}
-	if (dwarf_getlocation(&location, &ops, &n) != 0 || n != 1)
+	if (*at != DW_OP_addrx && *at != DW_OP_GNU_addr_index)
 		return false;
-	if (ops[0].atom == DW_OP_addr) {
-		*ret = ops[0].number;
-		return true;
-	}
-	return (ops[0].atom == DW_OP_addrx || ops[0].atom == DW_OP_GNU_addr_index) &&
-	       dwarf_getlocation_attr(&location, &ops[0], &inner) == 0 && dwarf_formaddr(&inner, ret) == 0;
+	at++;
+	return leb128(&at, end, &index) && dwarf_entry_at(d, &variable->unit, variable->unit.first, &root) &&
+	       dwarf_address(d, &root.unit, index, ret);
 }
 
-bool dwarf_type_of(Dwarf_Die *die, Dwarf_Die *ret)
+bool dwarf_type_of(struct dwarf_info *d, const struct dwarf_entry *entry, struct dwarf_entry *ret)
 {
-	Dwarf_Attribute attribute;
+	struct dwarf_unit unit;
+	uint64_t type = entry->type;
 
-	return dwarf_attr(die, DW_AT_type, &attribute) && dwarf_formref_die(&attribute, ret);
+	return entry->has_type && dwarf_unit_of(d, type, &unit) && dwarf_entry_at(d, &unit, type, ret) && ret->tag;
 }
 
-static bool without_typedefs(Dwarf_Die *type)
+static bool without_typedefs(struct dwarf_info *d, struct dwarf_entry *type)
 {
 	for (int depth = 0; depth < DEPTH_MAX; depth++) {
-		Dwarf_Die next;
+		struct dwarf_entry next;
 
-		if (dwarf_tag(type) != DW_TAG_typedef)
+		if (type->tag != DW_TAG_typedef)
 			return true;
-		if (!dwarf_type_of(type, &next))
+		if (!dwarf_type_of(d, type, &next))
 			return false;
 		*type = next;
 	}
 	return false;
 }
 
-static bool member_offset(Dwarf_Die *member, uint64_t *ret)
-{
-	Dwarf_Attribute location;
-	Dwarf_Op *ops;
-	size_t n;
-
-	if (!dwarf_attr(member, DW_AT_data_member_location, &location))
-		return false;
-	if (dwarf_formudata(&location, ret) == 0)
-		return true;
-	if (dwarf_getlocation(&location, &ops, &n) != 0 || n != 1 || ops[0].atom != DW_OP_plus_uconst)
-		return false;
-	*ret = ops[0].number;
-	return true;
-}
-
 /* Into a member of *type, which becomes its type. */
-static bool enter(Dwarf_Die *type, const char *name, size_t len, uint64_t *offset)
+static bool enter(struct dwarf_info *d, struct dwarf_entry *type, const char *name, size_t len, uint64_t *offset)
 {
-	Dwarf_Die child;
+	struct dwarf_entry child;
 
-	if (!without_typedefs(type) || dwarf_tag(type) != DW_TAG_structure_type || dwarf_child(type, &child) != 0)
+	if (!without_typedefs(d, type) || type->tag != DW_TAG_structure_type || !type->has_children ||
+	    !dwarf_entry_at(d, &type->unit, type->next, &child) || child.tag == 0)
 		return false;
 	for (int i = 0; i < MEMBERS_MAX; i++) {
-		const char *has = dwarf_tag(&child) == DW_TAG_member ? dwarf_diename(&child) : NULL;
+		if (child.tag == DW_TAG_member && child.name && strlen(child.name) == len && !memcmp(child.name, name, len)) {
+			struct dwarf_entry inner;
 
-		if (has && strlen(has) == len && !memcmp(has, name, len)) {
-			uint64_t at;
-			Dwarf_Die inner;
-
-			if (!member_offset(&child, &at) || !dwarf_type_of(&child, &inner))
+			if (!child.has_member_offset || !dwarf_type_of(d, &child, &inner))
 				return false;
-			*offset += at;
+			*offset += child.member_offset;
 			*type = inner;
 			return true;
 		}
-		if (dwarf_siblingof(&child, &child) != 0)
+		if (!dwarf_sibling(d, &child))
 			return false;
 	}
 	return false;
 }
 
-bool dwarf_follow(Dwarf_Die *type, const char *path, uint64_t *ret_offset, uint64_t *ret_size)
+/* Go writes every type's size. */
+static bool size_of(struct dwarf_info *d, const struct dwarf_entry *type, uint64_t *ret)
 {
-	Dwarf_Die at = *type;
-	Dwarf_Word size;
+	struct dwarf_entry at = *type;
+
+	if (!without_typedefs(d, &at))
+		return false;
+	*ret = at.has_byte_size ? at.byte_size : 8;
+	return at.has_byte_size || at.tag == DW_TAG_pointer_type;
+}
+
+bool dwarf_follow(struct dwarf_info *d, const struct dwarf_entry *type, const char *path, uint64_t *ret_offset, uint64_t *ret_size)
+{
+	struct dwarf_entry at = *type;
 
 	*ret_offset = 0;
 	while (*path) {
 		size_t len = strcspn(path, ".");
 
-		if (!enter(&at, path, len, ret_offset))
+		if (!enter(d, &at, path, len, ret_offset))
 			return false;
 		path += len + (path[len] == '.');
 	}
 	for (int depth = 0; depth < DEPTH_MAX; depth++)
-		if (!enter(&at, "value", 5, ret_offset) && !enter(&at, "s", 1, ret_offset))
+		if (!enter(d, &at, "value", 5, ret_offset) && !enter(d, &at, "s", 1, ret_offset))
 			break;
-	if (dwarf_aggregate_size(&at, &size) != 0)
-		return false;
-	*ret_size = size;
-	return true;
+	return size_of(d, &at, ret_size);
 }

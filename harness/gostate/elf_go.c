@@ -3,13 +3,14 @@
 
 #include <gelf.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define BUILDINFO_MAGIC "\xff Go buildinf:"
 #define BUILDINFO_MAGIC_LEN 14
 #define BUILDINFO_INLINE 2 /* flags: the version stands in the section, from Go 1.18 on; else two pointers to strings do */
 
-static Elf_Scn *section(Elf *elf, const char *name, GElf_Shdr *ret)
+Elf_Scn *elf_section(Elf *elf, const char *name, GElf_Shdr *ret)
 {
 	size_t names;
 	Elf_Scn *scn = NULL;
@@ -29,7 +30,7 @@ bool elf_has_section(Elf *elf, const char *name)
 {
 	GElf_Shdr header;
 
-	return section(elf, name, &header) != NULL;
+	return elf_section(elf, name, &header) != NULL;
 }
 
 bool elf_bytes(Elf *elf, uint64_t address, void *ret, size_t n)
@@ -72,29 +73,42 @@ void elf_go_string(Elf *elf, uint64_t address, char *ret, size_t n)
 	keep_printable(ret);
 }
 
-bool elf_symbol(Elf *elf, const char *name, uint64_t *ret)
+static int by_symbol_name(const void *a, const void *b)
+{
+	const struct elf_symbol *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+bool elf_symbols(Elf *elf, struct elf_symbol *v, size_t n)
 {
 	Elf_Scn *scn = NULL;
 	GElf_Shdr h;
+	bool found = false;
 
 	while ((scn = elf_nextscn(elf, scn))) {
-		Elf_Data *data;
+		Elf_Data *symbols, *text;
 
-		if (!gelf_getshdr(scn, &h) || h.sh_type != SHT_SYMTAB || h.sh_entsize == 0 || !(data = elf_getdata(scn, NULL)))
+		if (!gelf_getshdr(scn, &h) || h.sh_type != SHT_SYMTAB || !(symbols = elf_getdata(scn, NULL)) ||
+		    !(text = elf_getdata(elf_getscn(elf, h.sh_link), NULL)) || !text->d_buf || !text->d_size ||
+		    ((const char *)text->d_buf)[text->d_size - 1])
 			continue;
-		for (size_t i = 0; i < h.sh_size / h.sh_entsize && i < INT32_MAX; i++) {
+		for (size_t i = 0; i < symbols->d_size / sizeof(Elf64_Sym) && i < INT32_MAX; i++) {
 			GElf_Sym sym;
-			const char *has;
+			struct elf_symbol key, *hit;
 
-			if (!gelf_getsym(data, (int)i, &sym))
+			if (!gelf_getsym(symbols, (int)i, &sym))
 				break;
-			if (sym.st_value && (has = elf_strptr(elf, h.sh_link, sym.st_name)) && !strcmp(has, name)) {
-				*ret = sym.st_value;
-				return true;
-			}
+			if (!sym.st_value || sym.st_name >= text->d_size)
+				continue;
+			key.name = (const char *)text->d_buf + sym.st_name;
+			if (strncmp(key.name, "runtime.", 8) != 0 || !(hit = bsearch(&key, v, n, sizeof(*v), by_symbol_name)) || hit->address)
+				continue;
+			hit->address = sym.st_value;
+			found = true;
 		}
 	}
-	return false;
+	return found;
 }
 
 static void inline_version(const unsigned char *p, size_t len, char *ret, size_t n)
@@ -118,7 +132,7 @@ static void inline_version(const unsigned char *p, size_t len, char *ret, size_t
 void elf_go_version(Elf *elf, char *ret, size_t n)
 {
 	GElf_Shdr h;
-	Elf_Scn *scn = section(elf, ".go.buildinfo", &h);
+	Elf_Scn *scn = elf_section(elf, ".go.buildinfo", &h);
 	Elf_Data *data = scn ? elf_rawdata(scn, NULL) : NULL;
 	const unsigned char *p = data ? data->d_buf : NULL;
 	uint64_t pointer;
@@ -141,7 +155,7 @@ void elf_build_id(Elf *elf, char *ret, size_t n)
 	ret[0] = '\0';
 	for (int i = 0; i < 2 && !ret[0]; i++) {
 		GElf_Shdr h;
-		Elf_Scn *scn = section(elf, sections[i], &h);
+		Elf_Scn *scn = elf_section(elf, sections[i], &h);
 		Elf_Data *data = scn ? elf_rawdata(scn, NULL) : NULL;
 		GElf_Nhdr note;
 		size_t name, desc;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gostate/layout.h"
 
-#include <elfutils/libdw.h>
 #include <gelf.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,25 +89,46 @@ static int by_name(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-static void place_from_dwarf(struct wanted *w, enum go_place_id id, struct go_place *ret)
+static struct wanted *wanted_names(void)
+{
+	struct wanted *w = xcalloc(1, sizeof(*w));
+
+	want_all(w, place_names, GO_PLACE_COUNT_);
+	want_all(w, member_names, GO_MEMBER_COUNT_);
+	want_all(w, type_names, GO_TYPE_COUNT_);
+	qsort(w->v, w->n, sizeof(w->v[0]), by_name);
+	return w;
+}
+
+/* Of every release from 1.11 on; those of its names that a release lacks are not looked for any further once these are found. */
+static const char *const always[] = { "runtime.memstats", "runtime.sched", "runtime.allglen", "runtime.allgs", "runtime.allp",
+	"runtime.allm", "runtime.mheap_", "runtime.gomaxprocs", "runtime.firstmoduledata", "runtime.mspan", "runtime.g", "runtime.m",
+	"runtime.p", "runtime.bucket", "runtime.moduledata", "runtime.heapArena", "runtime.memRecordCycle", "runtime.memRecord" };
+
+static bool is_size(uint64_t offset, uint64_t size)
+{
+	return offset <= UINT32_MAX && size > 0 && size <= UINT32_MAX;
+}
+
+static void place_from_dwarf(struct dwarf_info *d, struct wanted *w, enum go_place_id id, struct go_place *ret)
 {
 	const char *at = place_names[id];
 	struct name_path p;
 
 	for (uint8_t which = 0; next_name(&at, &p); which++) {
 		struct dwarf_name *variable = find_wanted(w, p.name);
-		Dwarf_Die type;
+		struct dwarf_entry type;
 		uint64_t address, offset, size;
 
-		if (!variable->found || !dwarf_variable_address(&variable->die, &address) || !dwarf_type_of(&variable->die, &type) ||
-		    !dwarf_follow(&type, p.path, &offset, &size) || offset > UINT32_MAX || size == 0 || size > UINT32_MAX)
+		if (!variable->found || !dwarf_variable_address(d, &variable->entry, &address) ||
+		    !dwarf_type_of(d, &variable->entry, &type) || !dwarf_follow(d, &type, p.path, &offset, &size) || !is_size(offset, size))
 			continue;
 		*ret = (struct go_place){ address + offset, (uint32_t)offset, (uint32_t)size, which };
 		return;
 	}
 }
 
-static void member_from_dwarf(struct wanted *w, enum go_member_id id, struct go_member *ret)
+static void member_from_dwarf(struct dwarf_info *d, struct wanted *w, enum go_member_id id, struct go_member *ret)
 {
 	const char *at = member_names[id];
 	struct name_path p;
@@ -117,7 +137,7 @@ static void member_from_dwarf(struct wanted *w, enum go_member_id id, struct go_
 		struct dwarf_name *type = find_wanted(w, p.name);
 		uint64_t offset, size;
 
-		if (!type->found || !dwarf_follow(&type->die, p.path, &offset, &size) || offset > UINT32_MAX || size == 0 || size > UINT32_MAX)
+		if (!type->found || !dwarf_follow(d, &type->entry, p.path, &offset, &size) || !is_size(offset, size))
 			continue;
 		*ret = (struct go_member){ (uint32_t)offset, (uint32_t)size, which };
 		return;
@@ -125,59 +145,57 @@ static void member_from_dwarf(struct wanted *w, enum go_member_id id, struct go_
 }
 
 /* false: there is no DWARF, or none of the runtime. */
-static bool layout_from_dwarf(struct go_layout *l, Elf *elf)
+static bool layout_from_dwarf(struct go_layout *l, Elf *elf, int fd)
 {
+	struct dwarf_info *d = dwarf_open(elf, fd);
 	struct wanted *w;
-	Dwarf *dw = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
 	bool found = false;
 
-	if (!dw)
+	if (!d)
 		return false;
-	w = xcalloc(1, sizeof(*w));
-	want_all(w, place_names, GO_PLACE_COUNT_);
-	want_all(w, member_names, GO_MEMBER_COUNT_);
-	want_all(w, type_names, GO_TYPE_COUNT_);
-	qsort(w->v, w->n, sizeof(w->v[0]), by_name);
-	dwarf_find(dw, w->v, w->n);
+	w = wanted_names();
+	for (size_t i = 0; i < w->n; i++)
+		for (size_t k = 0; k < sizeof(always) / sizeof(always[0]); k++)
+			w->v[i].always |= !strcmp(w->v[i].name, always[k]);
+	dwarf_find(d, w->v, w->n);
 	for (int i = 0; i < GO_PLACE_COUNT_; i++) {
-		place_from_dwarf(w, (enum go_place_id)i, &l->place[i]);
+		place_from_dwarf(d, w, (enum go_place_id)i, &l->place[i]);
 		found |= l->place[i].size > 0;
 	}
 	for (int i = 0; i < GO_MEMBER_COUNT_; i++)
-		member_from_dwarf(w, (enum go_member_id)i, &l->member[i]);
+		member_from_dwarf(d, w, (enum go_member_id)i, &l->member[i]);
 	for (int i = 0; i < GO_TYPE_COUNT_; i++) {
 		struct dwarf_name *type = find_wanted(w, type_names[i]);
-		Dwarf_Word size;
+		uint64_t offset, size;
 
-		if (type->found && dwarf_aggregate_size(&type->die, &size) == 0 && size <= UINT32_MAX)
+		if (type->found && dwarf_follow(d, &type->entry, "", &offset, &size) && is_size(0, size))
 			l->type_size[i] = (uint32_t)size;
 	}
 	free(w);
-	dwarf_end(dw);
+	dwarf_close(d);
 	return found;
 }
 
 /* ---- from symbols ------------------------------------------------------------------------------------------------------------------ */
 
-/* Every name of every place by its own symbol: which of them the release has is known once there are offsets. */
 static bool layout_from_symbols(struct go_layout *l, Elf *elf)
 {
-	bool found = false;
+	struct wanted *w = wanted_names();
+	struct elf_symbol *v = xcalloc(w->n, sizeof(*v));
+	bool found;
 
+	for (size_t i = 0; i < w->n; i++)
+		v[i].name = w->v[i].name;
+	found = elf_symbols(elf, v, w->n);
 	for (int i = 0; i < GO_PLACE_COUNT_; i++) {
 		const char *at = place_names[i];
 		struct name_path p;
 
-		for (uint8_t which = 0; next_name(&at, &p); which++) {
-			uint64_t address;
-
-			if (!elf_symbol(elf, p.name, &address))
-				continue;
-			l->place[i] = (struct go_place){ address, 0, 0, which };
-			found = true;
-			break;
-		}
+		for (int which = 0; which < GO_NAMES_MAX && next_name(&at, &p); which++)
+			l->symbol[i][which] = v[find_wanted(w, p.name) - w->v].address;
 	}
+	free(v);
+	free(w);
 	return found;
 }
 
@@ -189,18 +207,12 @@ int layout_complete(struct go_layout *l, const struct go_layout *from, struct er
 		return err_set(err, 0, "offsets of %s do not fit a binary of %s", from->version[0] ? from->version : "an unknown release",
 			       l->version[0] ? l->version : "an unknown release");
 	for (int i = 0; i < GO_PLACE_COUNT_; i++) {
-		struct go_place *p = &l->place[i];
 		const struct go_place *f = &from->place[i];
+		uint64_t variable = f->which < GO_NAMES_MAX ? l->symbol[i][f->which] : 0;
 
-		/* Another of its names: another variable, unless both names have the same. */
-		if (!f->size || !p->address) {
-			*p = (struct go_place){ 0 };
-			continue;
-		}
-		p->address += f->in_variable;
-		p->in_variable = f->in_variable;
-		p->size = f->size;
-		p->which = f->which;
+		l->place[i] = (struct go_place){ 0 };
+		if (f->size && variable)
+			l->place[i] = (struct go_place){ variable + f->in_variable, f->in_variable, f->size, f->which };
 	}
 	memcpy(l->member, from->member, sizeof(l->member));
 	memcpy(l->type_size, from->type_size, sizeof(l->type_size));
@@ -222,6 +234,7 @@ int layout_read(int fd, const char *name, struct go_layout **ret, struct err *er
 {
 	struct go_layout *l;
 	GElf_Ehdr header;
+	uint64_t version_at;
 	Elf *elf;
 
 	(void)elf_version(EV_CURRENT);
@@ -239,14 +252,15 @@ int layout_read(int fd, const char *name, struct go_layout **ret, struct err *er
 	l->entry = header.e_entry;
 	elf_go_version(elf, l->version, sizeof(l->version));
 	elf_build_id(elf, l->build_id, sizeof(l->build_id));
-	if (layout_from_dwarf(l, elf))
+	if (layout_from_dwarf(l, elf, fd))
 		l->source = LAYOUT_DWARF;
 	else if (layout_from_symbols(l, elf))
 		l->source = LAYOUT_PARTIAL;
 	else
 		l->source = LAYOUT_NONE;
-	if (!l->version[0] && l->place[GO_BUILD_VERSION].address)
-		elf_go_string(elf, l->place[GO_BUILD_VERSION].address, l->version, sizeof(l->version));
+	version_at = l->source == LAYOUT_PARTIAL ? l->symbol[GO_BUILD_VERSION][0] : l->place[GO_BUILD_VERSION].address;
+	if (!l->version[0] && version_at)
+		elf_go_string(elf, version_at, l->version, sizeof(l->version));
 	l->minor = minor_of(l->version);
 	bool go = l->version[0] || l->source != LAYOUT_NONE || elf_has_section(elf, ".gopclntab") ||
 		  elf_has_section(elf, ".note.go.buildid");

@@ -72,6 +72,8 @@ struct err;
 	X(IS_CGO, "runtime.iscgo")                                                                                               \
 	X(GLOBAL_ALLOC_BASE, "runtime.globalAlloc:persistentAlloc.base")
 
+#define GO_NAMES_MAX 4 /* of one place */
+
 /* X(name, "type:path;type:path;...") */
 #define GO_MEMBERS(X)                                                                                                           \
 	X(STATS_IN_STACKS, "runtime.heapStatsDelta:inStacks")                                                                    \
@@ -181,12 +183,16 @@ struct go_layout {
 	struct go_place place[GO_PLACE_COUNT_];
 	struct go_member member[GO_MEMBER_COUNT_];
 	uint32_t type_size[GO_TYPE_COUNT_]; /* 0: no such type */
+	/* Of LAYOUT_PARTIAL: the address of the variable in each of a place's names. Which name a release uses only its offsets tell:
+	 * runtime.gcController is there from 1.17 on, and has the heap's counters from 1.19 on. 0: no such symbol. */
+	uint64_t symbol[GO_PLACE_COUNT_][GO_NAMES_MAX];
 };
 
 /* Reads the binary at an open fd; name is for errors. No Go binary at all is an error that says so; one without DWARF or symbols is
  * not, see source. Caller frees with free(). */
 int layout_read(int fd, const char *name, struct go_layout **ret, struct err *err);
-/* Offsets, sizes and, with the symbols' addresses, places of `from`, a binary of the same Go release with DWARF. */
+/* Of LAYOUT_PARTIAL, LAYOUT_SYMBOLS: with the offsets and sizes of `from`, a binary of the same Go release with DWARF (offsets.h). What
+ * is complete already is left as it is. */
 int layout_complete(struct go_layout *l, const struct go_layout *from, struct err *err);
 /* "runtime.gcController:heapInUse;...": for messages and tests. Static. */
 const char *layout_place_names(enum go_place_id id);
