@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "gostate/offsets.h"
 #include "gostate/readings.h"
 #include "gostate/target_parts.h"
 
@@ -243,11 +244,23 @@ static int refuse_layout(const struct go_layout *l, const char *name, struct err
 			version);
 		return err_hint(err, "what the kernel counts is still measured; link without -ldflags=-s to see more");
 	}
-	if (l->source == LAYOUT_PARTIAL) {
-		err_set(err, 0, "%s (%s) has symbols, but no debug information", name, version);
-		return err_hint(err, "link without -ldflags=-w to see inside");
-	}
 	return err_set(err, 0, "%s (%s) has debug information that lacks the runtime's counters", name, version);
+}
+
+/* A binary linked with -w: its release's offsets are taken from another one. Tried at each opening until they are there. */
+static int complete(struct go_layout *l, const char *name, struct err *err)
+{
+	struct go_layout *from;
+	int r;
+
+	if (l->source != LAYOUT_PARTIAL || (l->minor && l->minor < OLDEST_MINOR))
+		return 0;
+	r = offsets_of(l->version, &from, err);
+	if (r < 0)
+		return err_wrap(err, "%s", name);
+	r = layout_complete(l, from, err);
+	free(from);
+	return r;
 }
 
 static int open_binary(struct go_target *t, enum go_refusal *why, struct err *err)
@@ -274,6 +287,10 @@ static int open_binary(struct go_target *t, enum go_refusal *why, struct err *er
 	t->layout = t->kept->layout;
 	t->exe_dev = s.st_dev;
 	t->exe_ino = s.st_ino;
+	*why = GO_REFUSED_LAYOUT;
+	r = complete(t->kept->layout, path, err);
+	if (r < 0)
+		return r;
 	if (t->layout->pie) {
 		uint64_t entry = entry_of(t->proc_fd);
 
@@ -285,7 +302,6 @@ static int open_binary(struct go_target *t, enum go_refusal *why, struct err *er
 	}
 	counter_plan_make(&t->counters, t->layout, t->bias);
 	if (t->counters.sums == SUMS_NONE) {
-		*why = GO_REFUSED_LAYOUT;
 		return refuse_layout(t->layout, path, err);
 	}
 	return 0;

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
+	"time"
 )
 
 var (
@@ -104,6 +106,7 @@ func do(command []string) {
 		for i := 0; i < n; i++ {
 			go deep(20)
 		}
+		time.Sleep(50 * time.Millisecond)
 	case "unpark":
 		for i := 0; i < n; i++ {
 			park <- true
@@ -114,6 +117,9 @@ func do(command []string) {
 		setMemoryLimit(int64(n) << 20)
 	case "procs":
 		runtime.GOMAXPROCS(n)
+	case "exec":
+		fmt.Println("{}")
+		syscall.Exec(command[1], command[1:2], os.Environ())
 	case "churn":
 		busy.Add(n)
 		for i := 0; i < n; i++ {
@@ -130,9 +136,6 @@ func main() {
 	for in.Scan() {
 		command := strings.Fields(in.Text())
 		do(command)
-		if command[0] == "park" {
-			runtime.Gosched()
-		}
 		runtime.ReadMemStats(&m)
 		fmt.Printf("{\"HeapInuse\":%d,\"HeapIdle\":%d,\"HeapReleased\":%d,\"HeapSys\":%d,\"StackInuse\":%d,\"Sys\":%d,\"NextGC\":%d,"+
 			"\"NumGC\":%d,\"NumGoroutine\":%d,\"GOMAXPROCS\":%d,\"Version\":%q}\n",

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * offsets.h - the layout of a Go release's runtime, from a program that is built for nothing else.
+ *
+ * A binary without DWARF (-ldflags=-w) still has its symbols' addresses; which member lies where in their structs is the same in
+ * every binary of that very release. So a small program is built once with that release's toolchain, kept in
+ * cache_folder()/offsets/RELEASE, and its layout read. Where the toolchain is not on this machine none is fetched: the error says
+ * which command does. The first time takes seconds, up to a minute where Go has to build its library. Main thread only.
+ */
+#pragma once
+struct err;
+struct go_layout;
+
+/* version: as a layout has it, "go1.21.3". *ret: as layout_read() gives it, of LAYOUT_DWARF. Caller frees with free(). */
+int offsets_of(const char *version, struct go_layout **ret, struct err *err);

@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Go process read from outside, held against what its own runtime.ReadMemStats says, release by release."""
+
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import ROOT, wait_until
+
+SOURCES = ROOT / "harness/tests/stimuli/go/memstats"
+SPAN = 16 << 10  # what ReadMemStats itself may allocate
+LOOKS = 100_000
+
+
+def here(build):
+    """{minor: goroot}: the newest patch of every release from 1.11 on that is on this machine."""
+    listed = json.loads(subprocess.run([build / "memtide", "go", "list", "--json"], capture_output=True, text=True, check=True).stdout)
+    version = lambda t: tuple(map(int, t["version"].split(".")))
+    found = sorted((t for t in listed if t["here"] and t["version"].replace(".", "").isdigit()), key=version)
+    return {version(t)[1]: t["goroot"] for t in found}
+
+
+class Builder:
+    """Builds a stimulus with a release and flags, each once."""
+
+    def __init__(self, build, folder):
+        self.goroots = here(build)
+        self.folder = folder
+        self.cache = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "memtide/go-build")
+
+    @property
+    def newest(self):
+        return max(self.goroots)
+
+    def run(self, minor, *args, cgo=False, cwd=SOURCES):
+        env = {
+            "PATH": os.environ["PATH"], "HOME": str(self.folder), "GOROOT": self.goroots[minor], "GOCACHE": self.cache, "GOENV": "off",
+            "GOTOOLCHAIN": "local", "GOWORK": "off", "GO111MODULE": "off", "GOFLAGS": "", "CGO_ENABLED": "1" if cgo else "0",
+            "CGO_CFLAGS": "-g -O2 -gdwarf-4", "GOPATH": str(self.folder / "gopath"),
+        }  # fmt: skip
+        done = subprocess.run(
+            [f"{self.goroots[minor]}/bin/go", *map(str, args)], cwd=cwd, env=env, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+
+    def __call__(self, minor, *flags, cgo=False):
+        out = self.folder / f"1.{minor}-{'cgo' if cgo else 'go'}{''.join(flags).replace(' ', '').replace('=', '-')}"
+        if not out.exists():
+            sources = SOURCES
+            if cgo:
+                sources = self.folder / "with-cgo"
+                if not sources.exists():
+                    shutil.copytree(SOURCES, sources)
+                    (sources / "c.go").write_text("package main\n\n// int own(void) { return 1; }\nimport \"C\"\n\nvar _ = C.own()\n")
+            self.run(minor, "build", *flags, "-o", out, ".", cgo=cgo, cwd=sources)
+        return out
+
+
+class Live:
+    """The stimulus, running, with a gopeek beside it."""
+
+    def __init__(self, build, binary, env=None):
+        self.process = subprocess.Popen(
+            [binary], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env={"PATH": os.environ["PATH"], **(env or {})}
+        )
+        self.gopeek = build / "probe/gopeek"
+        self.server = None
+
+    def __enter__(self):
+        self.tell("stat")  # it has begun
+        return self
+
+    def __exit__(self, *_):
+        for process in (self.server, self.process):
+            if process:
+                process.kill()
+                process.communicate()
+
+    def tell(self, command):
+        self.process.stdin.write(command + "\n")
+        return json.loads(self.process.stdout.readline())
+
+    def peek(self, *args):
+        done = subprocess.run([self.gopeek, str(self.process.pid), *map(str, args)], capture_output=True, text=True, timeout=120)
+        assert "Sanitizer" not in done.stderr, done.stderr
+        return json.loads(done.stdout)
+
+    def look(self):
+        if not self.server:
+            self.server = subprocess.Popen(
+                [self.gopeek, str(self.process.pid), "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            )
+        self.server.stdin.write("\n")
+        return json.loads(self.server.stdout.readline())
+
+
+def wanted(stats):
+    """What is read from outside, in the terms of runtime.MemStats: readings.h."""
+    goal = stats["NextGC"]
+    return {
+        "heap_inuse_bytes": stats["HeapInuse"],
+        "heap_idle_bytes": stats["HeapIdle"] - stats["HeapReleased"],
+        "heap_released_bytes": stats["HeapReleased"],
+        "stacks_bytes": stats["StackInuse"],
+        "runtime_bytes": stats["Sys"] - stats["HeapSys"] - stats["StackInuse"],
+        "gc_goal_bytes": None if goal == 2**64 - 1 or goal > 2**60 else goal,
+        "gc_count": stats["NumGC"],
+        "goroutines": stats["NumGoroutine"],
+    }
+
+
+def assert_equal(live, command):
+    """ReadMemStats before and after are the same: then what was read between them has to be that, to the byte. Where they never are
+    (a scavenger at work, next to a memory limit), it lies between them, or a few spans beside."""
+    before, between, after = live.tell(command), None, None
+    for _ in range(50):
+        time.sleep(0.01)
+        before = live.tell("stat")
+        look = live.look()
+        after = live.tell("stat")
+        assert look["look"] == "ok", look
+        between = {k: look[k] for k in wanted(before)}
+        if wanted(before) == wanted(after):
+            assert between == wanted(before), command
+            return look
+    for key, value in between.items():
+        low, high = sorted((wanted(before)[key], wanted(after)[key]))
+        assert low - 4 * SPAN <= value <= high + 4 * SPAN, (command, key)
+    return look
+
+
+COMMANDS = ["stat", "alloc 50", "drop", "park 500", "unpark 300", "alloc 20", "free", "procs 3", "park 900", "unpark 1000"]
+
+
+def check_all(live, minor):
+    for command in COMMANDS:
+        look = assert_equal(live, command)
+    assert look["gogc"] == 100 and look["gomaxprocs"] == 3
+    assert look["version"].startswith(f"go1.{minor}")
+    assert look["threads_made"] >= 3
+    assert look["madvdontneed"] == (0 if 12 <= minor <= 15 else 1)
+    assert look["memory_limit_bytes"] == ("off" if minor >= 19 else None)
+    assert assert_equal(live, "gogc 50")["gogc"] == 50
+    # With a goal by a memory limit, below and above what there is.
+    for limit in (300, 60, 3) if minor >= 19 else ():
+        look = assert_equal(live, f"limit {limit}")
+        assert look["memory_limit_bytes"] == limit << 20
+        assert_equal(live, "alloc 30")
+        assert_equal(live, "drop")
+    assert assert_equal(live, "gogc -1")["gogc"] == "off"
+    assert live.look()["gc_goal_bytes"] is None or minor >= 19
+
+
+@pytest.fixture(scope="module")
+def builder(build, toolchains, tmp_path_factory):
+    return Builder(build, tmp_path_factory.mktemp("memstats"))
+
+
+def pytest_generate_tests(metafunc):
+    if "minor" in metafunc.fixturenames:
+        path = ROOT / metafunc.config.getoption("--build")
+        found = here(path) if (path / "memtide").exists() else {}
+        metafunc.parametrize("minor", sorted(found))
+
+
+def test_every_value_on_every_release(build, builder, minor):
+    with Live(build, builder(minor)) as live:
+        assert live.look()["source"] == "dwarf"
+        check_all(live, minor)
+
+
+@pytest.mark.parametrize("release", [11, 16, 19, 23, 99])
+@pytest.mark.parametrize("variant", ["pie", "cgo", "cgo-pie", "uncompressed", "static"])
+def test_however_it_is_linked(build, builder, release, variant):
+    release = min(release, builder.newest)
+    flags = {"pie": ["-buildmode=pie"], "cgo-pie": ["-buildmode=pie"], "uncompressed": ["-ldflags=-compressdwarf=false"]}.get(variant, [])
+    if variant == "static":
+        flags = ["-ldflags=-linkmode external -extldflags -static"]
+    with Live(build, builder(release, *flags, cgo=variant in ("cgo", "cgo-pie", "static"))) as live:
+        assert live.look()["source"] == "dwarf"
+        check_all(live, release)
+
+
+@pytest.mark.parametrize("release", [11, 13, 16, 18, 19, 23, 99])
+def test_without_debug_information(build, builder, release):
+    """Linked with -w: the symbols of this binary, the offsets of a program built for it. -ldflags=-w takes no symbol away."""
+    release = min(release, builder.newest)
+    with Live(build, builder(release, "-ldflags=-w")) as live, Live(build, builder(release)) as whole:
+        assert live.look()["source"] == "symbols"
+        check_all(live, release)
+        # Where a name lies in its variable is the same, and which name it is.
+        got, want = live.peek("layout"), whole.peek("layout")
+        assert {k: (v[0], v[2]) for k, v in got.items() if want[k][2]} == {k: (v[0], v[2]) for k, v in want.items() if v[2]}
+
+
+def test_without_symbols_too(build, builder):
+    with Live(build, builder(builder.newest, "-ldflags=-s -w")) as live:
+        answer = live.peek()
+        assert answer["refused"] == "layout"
+        assert f"(go1.{builder.newest}" in answer["text"] and "neither debug information nor symbols" in answer["text"]
+        assert "the kernel counts is still measured" in answer["text"]
+
+
+def test_without_the_toolchain(build, builder, tmp_path):
+    """The offsets of a release come from its toolchain: where that is not here, the command that fetches it is told."""
+    # A toolchain in /usr/local/go would be found whatever the environment says.
+    release = next(minor for minor in sorted(builder.goroots) if builder.goroots[minor] != "/usr/local/go")
+    with Live(build, builder(release, "-ldflags=-w")) as live:
+        version = live.look()["version"]
+        bare = {"PATH": "/bin", "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "GOMODCACHE": str(tmp_path)}
+        answer = refusal(build, live.process.pid, env=bare)
+        assert answer["refused"] == "layout" and "-ldflags=-w" in answer["text"]
+        assert answer["text"].endswith(f"memtide go fetch {version[2:]}")
+
+
+@pytest.mark.parametrize("release", [11, 15, 16, 18, 19, 23, 99])
+def test_while_everything_changes(build, builder, release):
+    """Allocations, stacks, collections and readers of ReadMemStats and of metrics, all at once: nothing that is read is impossible."""
+    release = min(release, builder.newest)
+    with Live(build, builder(release)) as live:
+        live.tell("park 200")
+        live.tell("churn 4")
+        seen = live.peek("many", LOOKS)
+        calm = live.tell("calm")
+        assert seen["ok"] + seen["raced"] == LOOKS
+        assert seen["ok"] > LOOKS * 0.95, seen
+        # 32 at a time move between a P's free Gs and the common ones; up to 8 more live in each of the churning ones.
+        least, most, _ = seen["goroutines"]
+        assert 201 - 2 * 64 <= least and most <= 201 + 4 + 4 * 8 + 2 * 64, seen
+        # Nothing but the churning ones has stacks that come and go: a sum that counted a generation of stacks double has more.
+        least, most, step = seen["stacks_bytes"]
+        assert most < 8 << 20 and least >= 200 * 2048 and step < 2 << 20, seen
+        assert seen["heap_inuse_bytes"][1] <= calm["Sys"] and seen["heap_idle_bytes"][1] <= calm["Sys"]
+        assert seen["runtime_bytes"][1] < 32 << 20 and seen["runtime_bytes"][2] < 4 << 20
+        assert seen["gc_count"][2] <= 200 and seen["gc_count"][1] <= calm["NumGC"]
+
+
+def refusal(build, pid, **more):
+    done = subprocess.run([build / "probe/gopeek", str(pid)], capture_output=True, text=True, timeout=60, **more)
+    assert done.returncode == 1, done.stdout
+    return json.loads(done.stdout)
+
+
+def test_refused_no_such_process(build):
+    answer = refusal(build, 2**22 + 5)
+    assert answer["refused"] == "gone" and "no process" in answer["text"]
+
+
+def test_refused_zombie(build):
+    process = subprocess.Popen(["true"])
+    wait_until(lambda: open(f"/proc/{process.pid}/stat").read().rsplit(")", 1)[1].split()[0] == "Z")
+    answer = refusal(build, process.pid)
+    process.wait()
+    assert answer["refused"] == "gone" and "has exited" in answer["text"]
+
+
+def test_refused_no_go(build, stimulus):
+    process = subprocess.Popen(["sleep", "60"])
+    try:
+        answer = refusal(build, process.pid)
+        assert answer["refused"] == "not go" and "no Go binary" in answer["text"]
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_refused_kernel_thread(build):
+    try:
+        kernel = open("/proc/2/stat").read().split()[1]
+    except OSError:
+        kernel = ""
+    if kernel != "(kthreadd)":
+        pytest.skip("prerequisite: threads of the kernel are seen here")
+    answer = refusal(build, 2)
+    assert answer["refused"] == "not go" and "kernel" in answer["text"]
+
+
+def test_refused_another_users(build, builder, needs_root):
+    """As nobody, of a process of root: told whose it is, and what to do."""
+    with Live(build, builder(builder.newest)) as live:
+        probe = shutil.copy(build / "probe/gopeek", "/tmp/memtide-test-gopeek")
+        try:
+            done = subprocess.run([probe, str(live.process.pid)], capture_output=True, text=True, user="nobody", timeout=60)
+        finally:
+            os.unlink(probe)
+        answer = json.loads(done.stdout)
+        assert done.returncode == 1 and answer["refused"] == "rights"
+        assert "belongs to user 0" in answer["text"] and "as root" in answer["text"]
+
+
+def test_an_exec_is_noticed(build, builder):
+    """Even of the same file: its memory is another."""
+    binary = builder(builder.newest)
+    with Live(build, binary) as live:
+        assert live.look()["same"] is True
+        assert live.tell(f"exec {binary}") == {}
+        live.tell("stat")
+        assert live.look()["same"] is False
+
+
+def test_a_binary_replaced_on_disk(build, builder, tmp_path):
+    """Deleted while it runs, and another one in its place: what runs is what is read."""
+    binary = shutil.copy(builder(builder.newest), tmp_path / "service")
+    with Live(build, binary) as live:
+        os.unlink(binary)
+        shutil.copy(builder(11), binary)
+        look = live.look()
+        assert look["look"] == "ok" and look["version"].startswith(f"go1.{builder.newest}") and look["same"] is True
+        assert_equal(live, "alloc 10")
+
+
+def test_before_the_runtime_is_there(build, builder):
+    """Stopped right after exec by the kernel (a traced exec): every counter is still zero, which is not what there is."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def trace_me():
+        libc.ptrace(0, 0, None, None)
+
+    process = subprocess.Popen([builder(builder.newest)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=trace_me)
+    try:
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        answer = json.loads(
+            subprocess.run([build / "probe/gopeek", str(process.pid)], capture_output=True, text=True, timeout=60).stdout
+        )
+        assert answer["look"] == "early"
+        assert answer["gogc"] is None and answer["gomaxprocs"] is None
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        process.communicate()
