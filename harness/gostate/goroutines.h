@@ -2,6 +2,11 @@
  *
  * goroutines.h - the goroutines of a live process by the `go` statement that made them and what they wait for; its threads by what
  * they do. An on-demand look: 1 000 000 goroutines within 2 s, without stopping any. Any one thread.
+ *
+ * runtime.allgs is the list, runtime.waitReasonStrings the words (runtime2.go of each release: the numbers move). System goroutines are
+ * those that runtime.isSystemGoroutine says when they are made. The list goes on changing while it is read, and is anybody's: a record
+ * that makes no sense is left out, and where one in a thousand is, `truncated` says that the look is not whole. Threads: runtime.allm,
+ * joined with /proc/PID/task/TID/syscall.
  */
 #pragma once
 #include <stdbool.h>
@@ -39,9 +44,11 @@ struct goroutine_look {
 int goroutines_read(const struct go_target *t, const struct symbols *sym, struct goroutine_look *ret, struct err *err);
 void goroutine_look_done(struct goroutine_look *look);
 
+/* "running Go"; "in a system call", of a goroutine's; "in C", called by Go; "idle", the runtime has no work for it; "of C", a thread that
+ * C made and that runs no Go; "unknown". */
 struct thread_group {
-	const char *doing; /* "running Go", "in a system call", "in C", "idle", "unknown"; static */
-	char detail[64];   /* the system call's name, or the state; "" */
+	const char *doing; /* static */
+	char detail[64];   /* the system call's name, "running", "page fault", ...; "" */
 	uint64_t count;
 };
 struct thread_look {

@@ -3,6 +3,7 @@
  * gostacks WHAT PID ... - what is read of a live Go process' code and goroutines, as JSON; for the tests and the bench.
  *   symbols PID             of each pc on standard input (hexadecimal, one a line; an address inside the instruction): its frames
  *   goroutines PID          goroutines_read(), and the milliseconds that it took
+ *   threads PID             threads_read()
  *   heap PID FILE           heap_profile_read(), written to FILE; or why there is none
  */
 #include <errno.h>
@@ -82,6 +83,21 @@ static json_t *goroutines_json(const struct go_target *t, const struct symbols *
 	return all;
 }
 
+static json_t *threads_json(const struct go_target *t, struct err *err)
+{
+	struct thread_look look;
+	json_t *groups = json_array(), *all;
+
+	if (threads_read(t, &look, err) < 0)
+		fail(err);
+	for (size_t i = 0; i < look.n_groups; i++)
+		json_array_append_new(groups, json_pack("{s:s, s:o, s:I}", "doing", look.groups[i].doing, "detail",
+			json_text(look.groups[i].detail), "count", (json_int_t)look.groups[i].count));
+	all = json_pack("{s:I, s:o}", "total", (json_int_t)look.total, "groups", groups);
+	thread_look_done(&look);
+	return all;
+}
+
 static json_t *heap_json(const struct go_target *t, const struct symbols *sym, const char *path, struct err *err)
 {
 	struct heap_profile p;
@@ -138,7 +154,7 @@ int main(int argc, char **argv)
 	json_t *out = NULL;
 
 	if (argc < 3) {
-		fprintf(stderr, "usage: gostacks symbols|goroutines|heap PID [FILE]\n");
+		fprintf(stderr, "usage: gostacks symbols|goroutines|threads|heap PID [FILE]\n");
 		return 2;
 	}
 	if (!strcmp(argv[1], "symbols")) {
@@ -149,6 +165,8 @@ int main(int argc, char **argv)
 			fail(&err);
 		if (!strcmp(argv[1], "goroutines"))
 			out = goroutines_json(t, sym, &err);
+		else if (!strcmp(argv[1], "threads"))
+			out = threads_json(t, &err);
 		else if (!strcmp(argv[1], "heap") && argc > 3)
 			out = heap_json(t, sym, argv[3], &err);
 	}
