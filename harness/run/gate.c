@@ -296,6 +296,15 @@ static bool on_stop(struct gate *g, struct execing *x, int status, const struct 
 	return !tracee_detach(x->tid, event == PTRACE_EVENT_STOP ? 0 : sig); /* one that was killed is followed to its end */
 }
 
+/* Of some threads of a process that execute at the same time, one gets there. */
+static bool another_follows(const struct gate *g, const struct execing *x)
+{
+	for (const struct execing *other = g->execing; other; other = other->next)
+		if (other != x && other->tid == x->pid)
+			return true;
+	return false;
+}
+
 /* Returns false when x is to be forgotten: never while it is traced, or it would stop at its exec and stay there. On a busy machine
  * an exec may take long; as long as it does the time is real. */
 static bool follow(struct gate *g, struct execing *x, const struct gate_events *e)
@@ -303,8 +312,10 @@ static bool follow(struct gate *g, struct execing *x, const struct gate_events *
 	int status = 0, r = tracee_take_stop(x->tid, x->tid == g->child, &status);
 
 	if (r == -ECHILD && x->tid != x->pid) {
-		x->tid = x->pid; /* it has executed the program, and is the first thread now */
-		return true;
+		/* It has executed the program, and is the first thread now. */
+		bool followed = another_follows(g, x);
+		x->tid = x->pid;
+		return !followed;
 	}
 	if (r != -EAGAIN)
 		return r == 0 && on_stop(g, x, status, e);
@@ -329,7 +340,7 @@ static void expect_exec(struct gate *g, const struct seccomp_notif *n, const str
 	char why[256];
 
 	for (struct execing *x = g->execing; x; x = x->next)
-		if (x->pid == pid) {
+		if (x->tid == tid) {
 			x->since_ns = clock_monotonic_ns();
 			return; /* the next folder of its PATH */
 		}

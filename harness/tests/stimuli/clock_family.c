@@ -12,7 +12,8 @@
  *   setuid-child S PATH   the child executes PATH, a copy of this program (a setuid one)
  *   kill-race     once a second five children are killed at the very end of their sleep, S times
  *   kill-exec     once a second a child is killed, or ended, in the midst of its exec, S times
- *   thread-exec   the child executes this program from another than its first thread; and a file that is not there
+ *   thread-exec   the child executes this program from another than its first thread; before, and meanwhile in others, a file that
+ *                 is not there
  *   stop          the child stops itself, and is continued after S
  *   pipe          two processes take turns to sleep S/10
  *   tcp           client and server over loopback: a request each S/10
@@ -289,7 +290,7 @@ static void mode_thread_exec(double s)
 {
 	pid_t child = fork();
 	int status = 0;
-	pthread_t thread;
+	pthread_t thread, others[10];
 	char text[32];
 
 	(void)snprintf(text, sizeof(text), "%f", s);
@@ -297,6 +298,8 @@ static void mode_thread_exec(double s)
 		(void)freopen("/dev/null", "w", stdout);
 		(void)pthread_create(&thread, NULL, executes_nothing, NULL);
 		(void)pthread_join(thread, NULL);
+		for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+			(void)pthread_create(&others[i], NULL, executes_nothing, NULL);
 		(void)pthread_create(&thread, NULL, executes_self, text);
 		(void)pthread_join(thread, NULL);
 		_exit(3);
