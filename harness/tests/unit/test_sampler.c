@@ -86,6 +86,17 @@ static void drain(struct sampler_slot *slot, struct seen *seen)
 	sampler_drain(slot, &sink);
 }
 
+/* Until so many are there: on a busy machine they may be long in coming. */
+static void drain_until(struct sampler_slot *slot, struct seen *seen, size_t samples, size_t marks)
+{
+	const int64_t end = clock_monotonic_ns() + 30 * NS_PER_S;
+
+	for (drain(slot, seen); seen->samples < samples || seen->marks < marks; drain(slot, seen)) {
+		assert_true(clock_monotonic_ns() < end);
+		wait_ms(1);
+	}
+}
+
 static void memory_and_marks_arrive(void **state)
 {
 	struct sampler *s = NULL;
@@ -108,7 +119,7 @@ static void memory_and_marks_arrive(void **state)
 	memset(memory, 1, size);
 	assert_int_equal(write(p[1], marks, strlen(marks)), (ssize_t)strlen(marks));
 	wait_ms(50);
-	drain(slot, &seen);
+	drain_until(slot, &seen, 1, 3);
 	uint64_t before = seen.last.rss_bytes;
 	assert_int_equal(seen.marks, 3);
 	assert_string_equal(seen.mark[0].name, "loaded");
@@ -120,6 +131,7 @@ static void memory_and_marks_arrive(void **state)
 	assert_int_equal(write(p[1], "pped\n", 5), 5);
 	(void)close(p[1]);
 	wait_ms(50);
+	drain_until(slot, &seen, 1, 4);
 	sampler_stop(slot, &stats);
 	drain(slot, &seen);
 	assert_int_equal(seen.marks, 4);
@@ -155,17 +167,26 @@ static void targets_come_and_go(void **state)
 		struct sampler_slot *slots[4];
 		pid_t pids[4];
 		struct seen seen = { 0 };
+		int go_on[2];
+		char end;
 
+		assert_int_equal(pipe2(go_on, O_CLOEXEC), 0);
 		for (int i = 0; i < 4; i++) {
 			pids[i] = fork();
 			if (pids[i] == 0) {
 				wait_ms(30 + i);
+				(void)read(go_on[0], &end, 1);
 				_exit(0);
 			}
 			assert_int_equal(sampler_add(s, pids[i], NULL, -1, &clock, &slots[i], NULL), 0);
 		}
 		for (int i = 0; i < 4; i++)
+			drain_until(slots[i], &seen, seen.samples + 1, 0);
+		assert_int_equal(write(go_on[1], "1234", 4), 4);
+		for (int i = 0; i < 4; i++)
 			assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
+		(void)close(go_on[0]);
+		(void)close(go_on[1]);
 		for (int i = 0; i < 4; i++) {
 			struct sampling_stats stats;
 
