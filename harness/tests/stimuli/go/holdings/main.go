@@ -52,15 +52,15 @@ func stacks(n int) {
 	parked.Wait()
 }
 
-// Requests without end: each allocates, keeps a part for a while, lets go.
-func serve(workers int) {
+// Requests without end: each allocates 1 to 16 kB, which lives until bytes have been allocated after it.
+func serve(bytes, workers int) {
 	for w := 0; w < workers; w++ {
-		go func(w int) {
-			ring := make([][]byte, 2000)
+		go func() {
+			ring := make([][]byte, bytes/workers/6349)
 			for i := 0; ; i++ {
-				ring[i%len(ring)] = touched(512 << uint(i%8))
+				ring[i%len(ring)] = touched(1024 << uint(i%5))
 			}
-		}(w)
+		}()
 	}
 }
 
@@ -123,7 +123,7 @@ func main() {
 			sink += b[i]
 		}
 	case "serve":
-		serve(2)
+		serve(size, 2)
 	}
 	fmt.Println("ready")
 	os.Stdin.Read(make([]byte, 1))
