@@ -194,7 +194,7 @@ bench: ## measures memtide itself, beside psutil, psrecord and mprof; BENCH=--ca
 	@$(MAKE) --no-print-directory deps MORE_PKGS=python3-pip
 	+@$(AGAIN) bench-built
 
-bench-built: all $O/bench/meter $(STIMULI)
+bench-built: all $O/bench/meter $(STIMULI) $(PROBES)
 	$(PYTHON) harness/tests/bench/bench.py --build=$O $(BENCH)
 
 # --- the virtual clock --------------------------------------------------------------------------------------------------------------

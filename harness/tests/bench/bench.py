@@ -156,6 +156,60 @@ def measure_clock(b):
     b.goal("faster than real time, the median run", faster, "times", 500, at_least=True)
 
 
+def go_program(b, name):
+    """A stimulus, by the newest Go that is here; None: there is none."""
+    listed = subprocess.run([b.build / "memtide", "go", "list", "--json"], capture_output=True, text=True)
+    here = [t for t in json.loads(listed.stdout or "[]") if t["here"]]
+    if not here:
+        return None
+    root = max(here, key=lambda t: [int(n) for n in t["version"].split(".") if n.isdigit()])["goroot"]
+    out = b.work / name
+    env = {**os.environ, "GOENV": "off", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "", "GOROOT": root, "GO111MODULE": "off"}
+    folder = ROOT / "harness/tests/stimuli/go" / name
+    subprocess.run([f"{root}/bin/go", "build", "-o", out, "main.go"], cwd=folder, env=env, check=True, capture_output=True)
+    return out
+
+
+def split_lines(b, pid, times, pause_ms):
+    done = subprocess.run([b.build / "probe/gosplit", str(pid), str(times), str(pause_ms)], capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def measure_split(b):
+    """The exact split of RSS, and what it costs a target that serves requests, in its own CPU time: told for once a second, measured
+    at 10 times a second."""
+    print("The exact split of RSS")
+    program = go_program(b, "holdings")
+    if not program:
+        print("  not measured: no Go toolchain is here")
+        return
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([program, "spans", "800"], **pipes) as process:
+        process.stdout.readline()
+        looks = split_lines(b, process.pid, 31, 20)
+        process.kill()
+    head = f"{looks[0]['statm'] / 1e6:.0f} MB, {looks[0]['spans']} spans: "
+    b.goal(head + "the first", looks[0]["ms"], "ms")
+    b.goal(" " * len(head) + "median of 30", statistics.median(x["ms"] for x in looks[1:]), "ms", 30)
+    b.goal(" " * len(head) + "CPU time of one", statistics.median(x["cpu_ms"] for x in looks[1:]), "ms")
+    b.goal(" " * len(head) + "parts off RSS by, at most", max(abs(x["sum"] - x["statm"]) for x in looks) / 1024, "KiB", 1024)
+    with subprocess.Popen([program, "beat", "400"], **pipes) as process:
+        for _ in range(8):
+            process.stdout.readline()
+        alone, watched = [], []
+        for _ in range(40):
+            process.stdout.readline()  # begins a quarter of a second, or is of one that the pair before reached into
+            alone.append(float(process.stdout.readline()))
+            watcher = subprocess.Popen([b.build / "probe/gosplit", str(process.pid), "1000", "100"], stdout=subprocess.DEVNULL)
+            process.stdout.readline()
+            watched.append(float(process.stdout.readline()))
+            watcher.kill()
+            watcher.wait()
+        process.kill()
+    slower = statistics.median(100 * (a / w - 1) for a, w in zip(alone, watched)) / 10
+    b.goal("a serving target of 400 MB, slower by once a second", slower, "%", 1)
+
+
 def measure_campaign(b, campaign):
     """An idle campaign of long runs: what it takes on disk, and how long table and figures take."""
     print(f"A recorded campaign: {campaign}")
@@ -293,6 +347,7 @@ def main():
         measure_accuracy(b)
         measure_start(b)
         measure_clock(b)
+        measure_split(b)
         if args.campaign:
             measure_campaign(b, args.campaign.resolve())
         measure_peers(b)

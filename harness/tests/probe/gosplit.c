@@ -2,6 +2,7 @@
  *
  * gosplit PID [TIMES [PAUSE_MS]] - the split of a live Go process, a line of JSON each time, for the tests and the bench.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,25 +15,25 @@ static const char *const names[RSS_PART_COUNT_] = {
 	"objects", "fragmentation", "stacks", "idle", "lazyfree", "runtime", "native", "thread_stacks", "files",
 };
 
-static double now_ms(void)
+static double now_ms(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-static void say(int r, const struct rss_split *s, double ms, const struct err *err)
+static void say(int r, const struct rss_split *s, double ms, double cpu_ms, const struct err *err)
 {
 	printf("{\"result\": %d", r);
-	if (r == 0 || r == -11) {
+	if (r == 0 || r == -EAGAIN) {
 		for (int i = 0; i < RSS_PART_COUNT_; i++)
 			printf(", \"%s\": %" PRIu64, names[i], s->part[i]);
 		printf(", \"sum\": %" PRIu64 ", \"statm\": %" PRIu64 ", \"spans\": %" PRIu64, s->resident_bytes, s->statm_bytes, s->spans);
 	} else {
 		printf(", \"error\": \"%s\"", err_text(err));
 	}
-	printf(", \"ms\": %.3f}\n", ms);
+	printf(", \"ms\": %.3f, \"cpu_ms\": %.3f}\n", ms, cpu_ms);
 	fflush(stdout);
 }
 
@@ -51,10 +52,10 @@ int main(int argc, char **argv)
 	for (int i = 0; i < times; i++) {
 		struct timespec pause = { pause_ms / 1000, pause_ms % 1000 * 1000000L };
 		struct rss_split split;
-		double before = now_ms();
+		double before = now_ms(CLOCK_MONOTONIC), cpu_before = now_ms(CLOCK_PROCESS_CPUTIME_ID);
 
 		r = split_read(s, t, &split, &err);
-		say(r, &split, now_ms() - before, &err);
+		say(r, &split, now_ms(CLOCK_MONOTONIC) - before, now_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu_before, &err);
 		if (pause_ms && i + 1 < times)
 			nanosleep(&pause, NULL);
 	}

@@ -10,13 +10,16 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 const mib = 1 << 20
 
 var keep [][]byte
 var sink byte
+var served int64
 
 func touched(n int) []byte {
 	b := make([]byte, n)
@@ -56,12 +59,19 @@ func stacks(n int) {
 func serve(bytes, workers int) {
 	for w := 0; w < workers; w++ {
 		go func() {
-			ring := make([][]byte, bytes/workers/6349)
+			ring := make([][]byte, bytes/workers/6349) // their mean size
 			for i := 0; ; i++ {
 				ring[i%len(ring)] = touched(1024 << uint(i%5))
+				atomic.AddInt64(&served, 1)
 			}
 		}()
 	}
+}
+
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func main() {
@@ -121,6 +131,14 @@ func main() {
 		}
 		for i := 0; i < len(b); i += 4096 {
 			sink += b[i]
+		}
+	case "beat": // serves, and tells every quarter of a second how many requests it served in it per second of its CPU time
+		serve(size, 1)
+		fmt.Println("ready")
+		for {
+			before, from := atomic.LoadInt64(&served), cpuTime()
+			time.Sleep(250 * time.Millisecond)
+			fmt.Println(float64(atomic.LoadInt64(&served)-before) / (cpuTime() - from).Seconds())
 		}
 	case "serve":
 		serve(size, 2)
