@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/err.h"
@@ -149,6 +151,8 @@ static void on_done(struct run *run, const struct run_result *result, void *arg)
 		j->timed++;
 	}
 	write_run(j, &j->plan->order[r->planned], r->record, result, result->outcome, result->why, r->started);
+	if (result->pass_on_errnum && result->pass_on_errnum != EPIPE)
+		j->pass_on_errnum = result->pass_on_errnum;
 	queue_end(&x->queue, r->queued);
 	x->eta.done_s += j->cost_s;
 	drop(r);
@@ -180,6 +184,12 @@ static int give_port(struct execution *x, struct running *r, struct err *err)
 			e = err_set(err, EADDRINUSE, "cannot find a free port on 127.0.0.1");
 	}
 	return e;
+}
+
+/* A command in the background must not take what is typed to the shell; in a session of its own the kernel would not hinder it. */
+static bool stdin_is_ours(void)
+{
+	return fcntl(STDIN_FILENO, F_GETFD) >= 0 && (!isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) == getpgrp());
 }
 
 static int start_target(struct execution *x, struct running *r, struct err *err)
@@ -224,6 +234,8 @@ static int start_target(struct execution *x, struct running *r, struct err *err)
 		.n_acts = s->timeline.n,
 		.kernel = { .madv_free_refused = c->madv_free_refused, .thp_never = c->thp_never },
 		.record = r->record,
+		.own_stdin = j->recorded && stdin_is_ours(),
+		.pass_on = j->recorded,
 	};
 	return run_start(&x->room, &request, on_done, r, &r->run, err);
 }
@@ -338,7 +350,9 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 
 	(void)usec;
 	fill(x);
-	show_progress(x);
+	/* The terminal is the recorded command's. */
+	if (!x->jobs[0]->recorded)
+		show_progress(x);
 	if (queue_done(&x->queue))
 		return sd_event_exit(x->room.event, 0);
 	(void)sd_event_source_set_time(source, (uint64_t)(clock_monotonic_ns() + TICK_NS) / 1000);
@@ -353,7 +367,8 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 	(void)info;
 	if (x->interrupts++ > 0)
 		return sd_event_exit(x->room.event, 0);
-	log_note("Interrupted: ending %u run%s, what they recorded is kept. (Again to leave at once.)", x->queue.running,
+	if (!x->jobs[0]->recorded)
+		log_note("Interrupted: ending %u run%s, what they recorded is kept. (Again to leave at once.)", x->queue.running,
 		 x->queue.running == 1 ? "" : "s");
 	for (struct running *r = x->running; r; r = r->next)
 		run_interrupt(r->run);

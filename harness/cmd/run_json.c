@@ -50,7 +50,7 @@ static json_t *host_json(const struct host *h)
 			 count_or_null(h->max_ptes_none));
 }
 
-/* Without MEMTIDE_MARK_FD and MEMTIDE_PORT, which say nothing about the measurement. */
+/* Without MEMTIDE_MARK_FD and MEMTIDE_PORT, which say nothing about the measurement, and what else is not to be kept. */
 static json_t *env_json(const struct job *j, size_t cell)
 {
 	cleanup_strv struct strv env = STRV_INIT;
@@ -61,7 +61,8 @@ static json_t *env_json(const struct job *j, size_t cell)
 		const char *equals = strchr(env.v[i], '=');
 		cleanup_free char *name = strf("%.*s", (int)(equals - env.v[i]), env.v[i]);
 
-		json_object_set_new(o, name, json_text(equals + 1));
+		if (job_env_is_kept(j, name))
+			json_object_set_new(o, name, json_text(equals + 1));
 	}
 	return o;
 }

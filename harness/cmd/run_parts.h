@@ -84,6 +84,8 @@ struct job {
 	int cgroup_version;        /* 0: without cgroups */
 	int lock_fd;               /* holds the campaign's folder against another memtide; -1 */
 	unsigned harness_errors, not_run, interrupted; /* of this start and, where resumed, of those before: for the exit code */
+	bool recorded;       /* `memtide record`: the user's own command, in his environment, and what it prints he sees */
+	int pass_on_errnum;  /* of what it printed not all reached him; 0: all did */
 	bool one_of_many;    /* a part of a corpus: who runs that says how it goes, and owns `groups` */
 	size_t left;         /* runs in the queue and running */
 	double takes_s;      /* that a run was expected to take */
@@ -102,8 +104,9 @@ struct execution_watch {
 	double after_s; /* what the caller still has to do after the last run: a part of the time left */
 };
 
-/* run_plan.c: scenario, options, catalogue -> plan. */
+/* run_plan.c: scenario, options, catalogue -> plan. The second begins with j->scenario. */
 int job_plan(struct job *j, const char *scenario, struct err *err);
+int job_plan_cells(struct job *j, struct err *err);
 /* run_resume.c: the same from the scenario's newest campaign, whose options replace those in o (strings borrowed from
  * *ret_info, a new reference); what is finished is marked in j->have. */
 int job_resume(struct job *j, struct run_options *o, const char *scenario, json_t **ret_info, struct err *err);
@@ -151,6 +154,8 @@ uint64_t seed_draw(void);
 /* run_target.c: arguments and environment of a cell's target, as the scenario writes them; appended. */
 void job_target_args(const struct job *j, size_t cell, struct strv *ret_argv);
 void job_target_env(const struct job *j, size_t cell, struct strv *ret_env);
+/* Whether the record says what it is. Of a recorded command's environment only what moves memory: it may hold secrets. */
+bool job_env_is_kept(const struct job *j, const char *name);
 /* The load's: nothing where there is none. */
 void job_load_args(const struct job *j, size_t cell, struct strv *ret_argv);
 /* Whether each run gets a TCP port of its own: something in the scenario says {port}, or waits for it. */

@@ -98,8 +98,13 @@ int job_plan(struct job *j, const char *scenario, struct err *err)
 {
 	int r = scenario_find(scenario, j->home, &j->scenario, err);
 
-	if (r >= 0)
-		r = apply_options(j->scenario, j->options, err);
+	return r < 0 ? r : job_plan_cells(j, err);
+}
+
+int job_plan_cells(struct job *j, struct err *err)
+{
+	int r = apply_options(j->scenario, j->options, err);
+
 	if (r >= 0)
 		r = load_catalogue(j, err);
 	if (r >= 0)

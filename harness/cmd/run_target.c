@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "cmd/run_parts.h"
+#include "run/owner.h"
 
 #define PORT_WORD "{port}"
 
@@ -40,15 +41,48 @@ void job_target_args(const struct job *j, size_t cell, struct strv *ret_argv)
 	}
 }
 
-/* Nothing of the user's own environment that a Go runtime would read comes through. */
+static const char *const kept_env[] = { "PATH", "HOME", "TMPDIR", "LANG", "USER" };
+
+#define N_KEPT (sizeof(kept_env) / sizeof(*kept_env))
+
+/* All of it, but for what another memtide, of which this one is a target, gave to us alone. */
+static void push_own_env(struct strv *ret_env)
+{
+	static const char *const not_his[] = { OWNER_VARIABLE "=", "MEMTIDE_MARK_FD=", "MEMTIDE_PORT=" };
+
+	for (char **e = environ; *e; e++) {
+		bool his = strchr(*e, '=') != NULL;
+
+		for (size_t i = 0; i < sizeof(not_his) / sizeof(*not_his); i++)
+			his &= strncmp(*e, not_his[i], strlen(not_his[i])) != 0;
+		if (his)
+			strv_push(ret_env, *e);
+	}
+}
+
+bool job_env_is_kept(const struct job *j, const char *name)
+{
+	static const char *const told[] = { "GODEBUG",	   "GOGC",	      "GOMEMLIMIT",	 "GOMAXPROCS",
+					    "GOTRACEBACK", "GLIBC_TUNABLES", "LD_PRELOAD",	 "LD_LIBRARY_PATH" };
+	bool kept = !j->recorded || !strncmp(name, "MALLOC_", 7);
+
+	for (size_t i = 0; i < N_KEPT; i++)
+		kept |= !strcmp(name, kept_env[i]);
+	for (size_t i = 0; i < sizeof(told) / sizeof(*told); i++)
+		kept |= !strcmp(name, told[i]);
+	return kept;
+}
+
+/* Nothing of the user's own environment that a Go runtime would read comes through, but to a command that he records as it is. */
 void job_target_env(const struct job *j, size_t cell, struct strv *ret_env)
 {
-	static const char *const kept[] = { "PATH", "HOME", "TMPDIR", "LANG", "USER" };
 	const struct cell *c = &j->plan->cells[cell];
 
-	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
-		if (getenv(kept[i]))
-			strv_pushf(ret_env, "%s=%s", kept[i], getenv(kept[i]));
+	if (j->recorded)
+		push_own_env(ret_env);
+	for (size_t i = 0; i < N_KEPT && !j->recorded; i++)
+		if (getenv(kept_env[i]))
+			strv_pushf(ret_env, "%s=%s", kept_env[i], getenv(kept_env[i]));
 	if (c->godebug)
 		strv_pushf(ret_env, "GODEBUG=%s", c->godebug);
 	for (size_t i = 0; i < c->env.n; i++)
@@ -83,6 +117,9 @@ bool job_has_port(const struct job *j)
 {
 	const struct scenario *s = j->scenario;
 
+	/* The user's own command says what it says. */
+	if (j->recorded)
+		return false;
 	return s->ready.port || mentions_port(&s->args, 0) || mentions_port(&s->program.command, 1) || mentions_port(&s->load.args, 0) ||
 	       mentions_port(&s->load.command, 1);
 }

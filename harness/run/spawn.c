@@ -58,7 +58,7 @@ static _Noreturn void child(const struct spawn *s, pid_t parent, int enter_fd, i
 
 	/* The sources may lie at the numbers they go to: lift them out of the way first. */
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	int in = null < 0 ? -1 : fcntl(null, F_DUPFD_CLOEXEC, 16);
+	int in = null < 0 ? -1 : fcntl(s->own_stdin ? 0 : null, F_DUPFD_CLOEXEC, 16);
 	int report = fcntl(report_fd, F_DUPFD_CLOEXEC, 16);
 	int mark = fcntl(s->mark_fd < 0 ? null : s->mark_fd, F_DUPFD_CLOEXEC, 16);
 	int out = fcntl(s->stdout_fd, F_DUPFD_CLOEXEC, 16);

@@ -9,6 +9,7 @@
  * the thread that spawns.
  */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -24,6 +25,7 @@ struct spawn {
 	const char *cwd;         /* NULL: unchanged */
 	const struct memcg *memcg; /* NULL: none */
 	int stdout_fd, stderr_fd;
+	bool own_stdin; /* it reads our standard input; false: there is nothing to read */
 	int mark_fd; /* becomes fd 3 in the child, which inherits no other descriptor; -1: none */
 	struct clock *clock; /* virtual: the child is on it from its first instruction; NULL: real time */
 	const struct kernel_settings *kernel; /* NULL: as for all */

@@ -253,6 +253,7 @@ static int start_child(struct run *r, const struct run_request *q, struct err *e
 		.memcg = r->memcg,
 		.stdout_fd = out,
 		.stderr_fd = log,
+		.own_stdin = q->own_stdin,
 		.mark_fd = mark,
 		.clock = r->clock.kind == CLOCK_KIND_VIRTUAL ? &r->clock : NULL,
 		.kernel = &q->kernel,
@@ -298,6 +299,10 @@ static int watch(struct run *r, const struct run_request *q, struct err *err)
 		e = sd_event_add_io(event, &r->alarm, r->clock.alarm_fd, EPOLLIN, run_on_alarm, r);
 	if (e < 0)
 		return err_set(err, -e, "cannot watch the run");
+	if (q->pass_on) {
+		run_pass_on(&r->out);
+		run_pass_on(&r->log);
+	}
 	add_timer(r, &r->drain, clock_monotonic_ns() + DRAIN_NS, run_on_drain);
 	r->planned_end = q->for_ns > 0;
 	r->end_at_ns = q->for_ns ? q->for_ns : q->timeout_ns;
@@ -436,6 +441,8 @@ struct run *run_free(struct run *r)
 	}
 	memcg_free(r->memcg);
 	target_files_close(&r->files);
+	(void)tee_free(r->out.tee);
+	(void)tee_free(r->log.tee);
 	const int fds[] = { r->child.pidfd, r->mark_fd, r->out.fd, r->log.fd, r->load_out.fd };
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		if (fds[i] >= 0)

@@ -58,6 +58,8 @@ struct run_request {
 	size_t n_acts;
 	struct kernel_settings kernel;
 	struct record *record;   /* borrowed until done */
+	bool own_stdin;          /* it reads memtide's standard input; false: there is nothing to read */
+	bool pass_on;            /* what it prints comes out of memtide's stdout and stderr too */
 };
 
 struct load_report {
@@ -89,6 +91,7 @@ struct run_result {
 	uint64_t lost_marks; /* came after them and were not kept */
 	uint64_t lost_told;  /* came after the first 200 000, all of which the file has */
 	uint64_t no_lines;   /* lines of the program that were neither a mark nor a number */
+	int pass_on_errnum;  /* not all that it printed could be passed on; 0: all was */
 };
 
 /* result: borrowed during the call. run_free() may be called from here. */

@@ -10,6 +10,7 @@
 
 #define MARKS_MAX 10000
 #define TOLD_MAX  200000 /* as many as a reader takes */
+#define PASS_ON_MS 3000   /* at the end, for who reads what is passed on */
 
 /* ---- gaps ------------------------------------------------------------------------------------------------------------------------- */
 
@@ -207,18 +208,48 @@ int run_on_drain(sd_event_source *source, uint64_t usec, void *arg)
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
-static void take_output(struct run *r, const struct output *o, const char *data, size_t len)
+static void on_room_again(void *arg)
+{
+	struct output *o = arg;
+
+	if (o->source)
+		(void)sd_event_source_set_enabled(o->source, SD_EVENT_ON);
+}
+
+void run_pass_on(struct output *o)
+{
+	o->tee = tee_new(o->stream, on_room_again, o);
+}
+
+/* Who reads it has gone: the target is told as it would be without us, by SIGPIPE at its next write. */
+static void leave_reader(struct run *r, struct output *o)
+{
+	r->result.pass_on_errnum = o->tee->errnum;
+	if (o->tee->errnum != EPIPE || o->fd < 0)
+		return;
+	o->source = sd_event_source_unref(o->source);
+	(void)close(o->fd);
+	o->fd = -1;
+}
+
+static void take_output(struct run *r, struct output *o, const char *data, size_t len)
 {
 	record_output(r->record, o->stream, data, len);
 	if (o == &r->log)
 		last_words_add(&r->words, data, len);
+	if (!o->tee)
+		return;
+	if (!tee_add(o->tee, r->room->event, data, len) && o->source)
+		(void)sd_event_source_set_enabled(o->source, SD_EVENT_OFF);
+	if (o->tee->errnum)
+		leave_reader(r, o);
 }
 
 int run_on_output(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
 	struct run *r = arg;
 	struct output *o = fd == r->out.fd ? &r->out : fd == r->log.fd ? &r->log : &r->load_out;
-	char block[65536];
+	char block[TEE_BLOCK];
 	ssize_t n = read(fd, block, sizeof(block));
 
 	(void)events;
@@ -233,13 +264,21 @@ int run_on_output(sd_event_source *source, int fd, uint32_t events, void *arg)
 
 void run_finish_output(struct run *r, struct output *o)
 {
-	char block[65536];
+	char block[TEE_BLOCK];
+	int left_ms = PASS_ON_MS;
 	ssize_t n;
 
 	o->source = sd_event_source_unref(o->source);
+	if (o->tee)
+		tee_finish(o->tee, &left_ms);
 	/* Bounded: a process that escaped the group could write for ever. */
-	for (int i = 0; i < 1024 && o->fd >= 0 && (n = read(o->fd, block, sizeof(block))) > 0; i++)
+	for (int i = 0; i < 1024 && o->fd >= 0 && (n = read(o->fd, block, sizeof(block))) > 0; i++) {
 		take_output(r, o, block, (size_t)n);
+		if (o->tee)
+			tee_finish(o->tee, &left_ms);
+	}
+	if (o->tee && o->tee->errnum)
+		r->result.pass_on_errnum = o->tee->errnum;
 	if (o->fd >= 0)
 		(void)close(o->fd);
 	o->fd = -1;

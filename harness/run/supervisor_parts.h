@@ -14,6 +14,7 @@
 #include "run/spawn.h"
 #include "run/supervisor.h"
 #include "run/target_files.h"
+#include "run/tee.h"
 
 enum state { RUNNING, STOPPING, EMPTYING, DONE };
 
@@ -21,6 +22,7 @@ struct output {
 	int fd;
 	int stream;
 	sd_event_source *source;
+	struct tee *tee; /* owned; NULL: only recorded */
 };
 
 struct run {
@@ -65,6 +67,8 @@ void run_mark(struct run *r, const char *name, int64_t t_ns);
 void run_slow_probe_if_due(struct run *r, int64_t now);
 /* The last readings while the target is still there, then no tick touches it any more. */
 void run_end_observation(struct run *r);
+/* That it is passed on from now on. */
+void run_pass_on(struct output *o);
 /* What its pipe still holds; closed then. */
 void run_finish_output(struct run *r, struct output *o);
 int run_on_drain(sd_event_source *source, uint64_t usec, void *arg);
