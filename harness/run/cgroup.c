@@ -338,6 +338,40 @@ int memcg_create(struct memcg_root *root, const char *name, uint64_t limit_bytes
 	return 0;
 }
 
+unsigned memcg_open_of(pid_t pid, struct memcg **ret, char **ret_path)
+{
+	struct cgroup_tree tree;
+	cleanup_free char *file = strf("/proc/%d/cgroup", (int)pid), *text = NULL, *path = NULL;
+	char name[PATH_MAX / 2];
+	int n;
+
+	*ret = NULL;
+	*ret_path = NULL;
+	if (cgroup_tree_find(&tree, NULL) < 0 || file_read(file, 1UL << 20, &text, NULL, NULL) < 0 ||
+	    !cgroup_parse_own_path(text, tree.version, name, sizeof(name)))
+		return 0;
+	*ret_path = xstrdup(name);
+	path = strf("%s%s", tree.mount, name);
+	/* Of a group outside of our cgroup namespace the kernel says "/../..", and there is nothing below our mount by that name. */
+	if (!strcmp(name, "/") || strstr(name, "/..") || !folder_exists(path))
+		return 0;
+
+	const struct cgroup_names *names = cgroup_names(tree.version);
+	struct memcg *g = xcalloc(1, sizeof(*g));
+
+	*g = (struct memcg){ .version = tree.version, .enter_fd = -1, .peak_fd = -1 };
+	g->path = TAKE(path);
+	g->usage_fd = open_in(g->path, names->usage, O_RDONLY);
+	g->stat_fd = open_in(g->path, names->stat, O_RDONLY);
+	g->oom_fd = open_in(g->path, names->oom, O_RDONLY);
+	n = memcg_population(g);
+	g->deleted = true; /* there is nothing to delete: it is not ours */
+	if (g->usage_fd < 0 || n == 0)
+		g = memcg_free(g);
+	*ret = g;
+	return g ? (unsigned)n : 0;
+}
+
 /* Groups within: their memory counts to the limit of this one, and can be told apart. */
 static int hand_limit_down(const struct memcg *g, struct err *err)
 {

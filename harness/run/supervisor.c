@@ -50,7 +50,7 @@ static int on_grace_over(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
-static void add_timer(struct run *r, sd_event_source **source, int64_t at_ns, sd_event_time_handler_t handler)
+void run_add_timer(struct run *r, sd_event_source **source, int64_t at_ns, sd_event_time_handler_t handler)
 {
 	*source = sd_event_source_unref(*source);
 	if (sd_event_add_time(r->room->event, source, CLOCK_MONOTONIC, (uint64_t)at_ns / 1000, 1, handler, r) < 0)
@@ -63,9 +63,14 @@ void run_stop(struct run *r, enum stop_reason reason)
 		return;
 	run_end_observation(r);
 	r->stop = reason;
+	if (r->foreign) {
+		r->state = EMPTYING;
+		run_add_timer(r, &r->step, clock_monotonic_ns(), run_on_left);
+		return;
+	}
 	r->state = STOPPING;
 	(void)kill(r->child.pid, SIGTERM);
-	add_timer(r, &r->deadline, clock_monotonic_ns() + GRACE_NS, on_grace_over);
+	run_add_timer(r, &r->deadline, clock_monotonic_ns() + GRACE_NS, on_grace_over);
 }
 
 static int on_watchdog(sd_event_source *source, uint64_t usec, void *arg)
@@ -116,7 +121,6 @@ static uint64_t own_oom_kills(const struct run *r)
 
 static void give_verdict(struct run *r)
 {
-	struct err err = ERR_INIT;
 	struct ending e = {
 		.stop = r->stop,
 		.killed = r->killed,
@@ -131,11 +135,17 @@ static void give_verdict(struct run *r)
 
 	last_words_add(&r->words, "\n", 1);
 	r->result.outcome = classify(&e, &r->result.why);
-	r->result.by_program = r->stop == STOP_NONE;
-	r->result.wall_s = (double)(clock_monotonic_ns() - r->clock.exec_ns) / 1e9;
 	r->result.load = r->load.report;
 	r->result.acts = r->acts.reports;
+	run_note_failures(r);
+}
 
+void run_note_failures(struct run *r)
+{
+	struct err err = ERR_INIT;
+
+	r->result.by_program = r->stop == STOP_NONE;
+	r->result.wall_s = (double)(clock_monotonic_ns() - r->clock.exec_ns) / 1e9;
 	char *failure = harness_failure(r);
 	if (record_close_series(r->record, &err) < 0 && !failure)
 		failure = xstrdup(err_text(&err));
@@ -205,7 +215,7 @@ static int on_exited(sd_event_source *source, int fd, uint32_t events, void *arg
 	r->deadline = sd_event_source_unref(r->deadline);
 	r->drain = sd_event_source_unref(r->drain);
 	r->alarm = sd_event_source_unref(r->alarm);
-	add_timer(r, &r->step, clock_monotonic_ns(), on_empty_step);
+	run_add_timer(r, &r->step, clock_monotonic_ns(), on_empty_step);
 	return 0;
 }
 
@@ -259,7 +269,9 @@ static int start_child(struct run *r, const struct run_request *q, struct err *e
 		.kernel = &q->kernel,
 		.nofile = &r->room->nofile,
 	};
-	return spawn(&s, &r->child, err);
+	e = spawn(&s, &r->child, err);
+	r->pid = r->child.pid;
+	return e;
 }
 
 static bool has_neighbour(const struct run_request *q)
@@ -289,11 +301,11 @@ static void aim_acts(struct run *r)
 static int watch(struct run *r, const struct run_request *q, struct err *err)
 {
 	sd_event *event = r->room->event;
-	int e = sd_event_add_io(event, &r->exited, r->child.pidfd, EPOLLIN, on_exited, r);
+	int e = sd_event_add_io(event, &r->exited, r->child.pidfd, EPOLLIN, r->foreign ? run_on_foreign_exited : on_exited, r);
 
-	if (e >= 0)
+	if (e >= 0 && !r->foreign)
 		e = sd_event_add_io(event, &r->out.source, r->out.fd, EPOLLIN, run_on_output, r);
-	if (e >= 0)
+	if (e >= 0 && !r->foreign)
 		e = sd_event_add_io(event, &r->log.source, r->log.fd, EPOLLIN, run_on_output, r);
 	if (e >= 0)
 		e = sd_event_add_io(event, &r->alarm, r->clock.alarm_fd, EPOLLIN, run_on_alarm, r);
@@ -303,11 +315,11 @@ static int watch(struct run *r, const struct run_request *q, struct err *err)
 		run_pass_on(&r->out);
 		run_pass_on(&r->log);
 	}
-	add_timer(r, &r->drain, clock_monotonic_ns() + DRAIN_NS, run_on_drain);
+	run_add_timer(r, &r->drain, clock_monotonic_ns() + DRAIN_NS, run_on_drain);
 	r->planned_end = q->for_ns > 0;
 	r->end_at_ns = q->for_ns ? q->for_ns : q->timeout_ns;
 	r->ends_with_load = q->load && !q->for_ns;
-	add_timer(r, &r->deadline, r->clock.exec_ns + r->end_at_ns + WATCHDOG_NS, on_watchdog);
+	run_add_timer(r, &r->deadline, r->clock.exec_ns + r->end_at_ns + WATCHDOG_NS, on_watchdog);
 	/* Where there is a load, whether it may begin is looked at right away. */
 	if (q->load)
 		clock_set_alarm(&r->clock, 0);
@@ -330,7 +342,7 @@ static void look_inside(struct run *r, const struct run_request *q)
 {
 	int64_t every = q->clock == CLOCK_KIND_VIRTUAL ? (q->for_ns ? q->for_ns : q->timeout_ns) / 20 : NS_PER_S;
 	const struct inside_site site = {
-		.pid = r->child.pid,
+		.pid = r->pid,
 		.pidfd = r->child.pidfd,
 		.clock = &r->clock,
 		.slot = r->slot,
@@ -368,18 +380,20 @@ int run_start(const struct run_room *room, const struct run_request *q, run_done
 	load_init(&r->load, NULL, NULL);
 	acts_init(&r->acts, q->acts, q->n_acts);
 	int e = clock_open(&r->clock, q->clock, err);
-	if (e >= 0 && room->groups)
+	if (e >= 0 && room->groups && !q->attach)
 		e = has_neighbour(q) ? memcg_create_beside(room->groups, q->name, q->limit_bytes, &r->memcg, err)
 				     : memcg_create(room->groups, q->name, q->limit_bytes, &r->memcg, err);
 	if (e >= 0)
-		e = start_child(r, q, err);
+		e = q->attach ? run_take_foreign(r, q->attach, err) : start_child(r, q, err);
 	if (e >= 0) {
 		clock_begin(&r->clock, r->child.exec_ns);
 		aim_acts(r);
-		e = target_files_open(&r->files, r->child.pid, r->memcg, err);
+		e = target_files_open(&r->files, r->pid, r->memcg, err);
 	}
+	if (e >= 0 && r->foreign)
+		run_note_before(r);
 	if (e >= 0)
-		e = sampler_add(room->sampler, r->child.pid, r->memcg, r->mark_fd, &r->clock, &r->slot, err);
+		e = sampler_add(room->sampler, r->pid, r->memcg, r->mark_fd, &r->clock, &r->slot, err);
 	if (e >= 0)
 		e = watch(r, q, err);
 	if (e >= 0)
@@ -389,6 +403,8 @@ int run_start(const struct run_room *room, const struct run_request *q, run_done
 		return e;
 	}
 	look_inside(r, q);
+	if (r->foreign)
+		run_mark_attached(r);
 	*ret = r;
 	return 0;
 }
@@ -439,7 +455,8 @@ struct run *run_free(struct run *r)
 			(void)sd_event_source_set_enabled(*sources[i], SD_EVENT_OFF);
 		*sources[i] = sd_event_source_unref(*sources[i]);
 	}
-	memcg_free(r->memcg);
+	if (!r->foreign)
+		memcg_free(r->memcg);
 	target_files_close(&r->files);
 	(void)tee_free(r->out.tee);
 	(void)tee_free(r->log.tee);

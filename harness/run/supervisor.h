@@ -4,7 +4,8 @@
  *
  * A run is a state machine on the supervisor's sd-event loop: observed until it exits, its time is up or it is interrupted;
  * then SIGTERM, SIGKILL after 2 s, every process of its group killed, the group deleted; then `done` is called once. All that
- * is measured goes into the record while it happens. Main thread only.
+ * is measured goes into the record while it happens. A process that memtide has not started is only observed, and left as it is.
+ * Main thread only.
  */
 #pragma once
 #include <stdbool.h>
@@ -21,6 +22,7 @@
 #include "run/sampler.h"
 
 struct err;
+struct foreign;
 struct memcg_root;
 struct record;
 struct run;
@@ -45,6 +47,8 @@ struct run_load {
 
 struct run_request {
 	const char *name;        /* of the cgroup: unique among living runs; no '/' */
+	const struct foreign *attach; /* observed instead of starting anything, borrowed until done; then nothing of what is said here of
+				       * cgroups, environment, clock, load, acts and output holds. NULL: argv is started */
 	const char *const *argv; /* argv[0]: a path */
 	const char *const *envp; /* MEMTIDE_MARK_FD and MEMTIDE_RUN (owner.h) are added */
 	const char *cwd;         /* NULL: unchanged */

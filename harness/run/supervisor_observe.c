@@ -61,8 +61,18 @@ static void on_sample(void *arg, const struct sample *s)
 
 static void note_high_water(struct run *r, const struct probe *p)
 {
-	if (p->hwm_bytes != MISSING && (r->result.end.hwm_bytes == MISSING || p->hwm_bytes > r->result.end.hwm_bytes))
+	if (p->hwm_bytes != MISSING && p->hwm_bytes > r->before.hwm_bytes && (r->result.end.hwm_bytes == MISSING || p->hwm_bytes > r->result.end.hwm_bytes))
 		r->result.end.hwm_bytes = p->hwm_bytes;
+}
+
+/* A peak from before it was observed says nothing about what is. */
+static void keep_probe(struct run *r, const struct probe *p)
+{
+	struct probe kept = *p;
+
+	if (kept.hwm_bytes != MISSING && kept.hwm_bytes <= r->before.hwm_bytes)
+		kept.hwm_bytes = MISSING;
+	record_probe(r->record, &kept);
 }
 
 static void on_probe(void *arg, const struct probe *p)
@@ -70,7 +80,7 @@ static void on_probe(void *arg, const struct probe *p)
 	struct run *r = arg;
 
 	note_high_water(r, p);
-	record_probe(r->record, p);
+	keep_probe(r, p);
 }
 
 static void keep_mark(struct run *r, const struct mark *m)
@@ -156,7 +166,7 @@ static void slow_probe(struct run *r)
 	} else {
 		return;
 	}
-	record_probe(r->record, &p);
+	keep_probe(r, &p);
 }
 
 /* Slow probes hold the target's mmap lock: only while it idles, or once after a mark. (Where a virtual clock lets the supervisor
@@ -189,6 +199,8 @@ int run_on_drain(sd_event_source *source, uint64_t usec, void *arg)
 	(void)usec;
 	if (!clock_waits_for_marks(r))
 		run_drain(r);
+	if (r->state == RUNNING && r->foreign)
+		run_note_exec(r);
 	if (r->state == RUNNING) {
 		struct probe p;
 
@@ -299,10 +311,12 @@ void run_end_observation(struct run *r)
 	}
 	/* Of the process alone, whether it was ended or exited: a zombie still has them. */
 	if (target_read_faults(&r->files, &faults)) {
-		r->result.end.minor_faults = faults.minor;
-		r->result.end.major_faults = faults.major;
+		r->result.end.minor_faults = faults.minor - r->before.minor_faults;
+		r->result.end.major_faults = faults.major - r->before.major_faults;
 	}
 	r->result.end.cpu_ns = target_read_cpu_ns(&r->files);
+	if (r->result.end.cpu_ns != MISSING)
+		r->result.end.cpu_ns -= r->before.cpu_ns;
 	r->result.end_ns = clock_now(&r->clock);
 	clock_report(&r->clock, &r->result.clock);
 	acts_end(&r->acts);

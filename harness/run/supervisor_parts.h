@@ -25,6 +25,11 @@ struct output {
 	struct tee *tee; /* owned; NULL: only recorded */
 };
 
+/* What a target had used before it was observed; all 0 for a child. */
+struct before {
+	uint64_t hwm_bytes, minor_faults, major_faults, cpu_ns, oom_kills;
+};
+
 struct run {
 	const struct run_room *room; /* borrowed */
 	struct record *record;       /* borrowed */
@@ -38,7 +43,11 @@ struct run {
 	bool lost_status; /* somebody else reaped the child */
 	struct memcg *memcg;  /* owned; NULL: none */
 	char *tag;            /* owned: what OWNER_VARIABLE says in the target */
-	struct child child;   /* pidfd owned; pid 0 once reaped */
+	struct child child;   /* pidfd owned; pid 0 once reaped, and for a target that is not ours: nothing is sent to it */
+	pid_t pid;            /* the target's, ours or not */
+	const struct foreign *foreign; /* borrowed; NULL: the target is our child */
+	struct before before;
+	uint64_t program;     /* of a foreign target: foreign_program() as it was last */
 	struct target_files files;
 	struct clock clock;
 	struct sampler_slot *slot; /* owned; NULL once sampling has ended */
@@ -83,5 +92,21 @@ void run_on_act_done(void *arg);
 void run_end_load(struct run *r);
 struct clock_hooks run_clock_hooks(struct run *r);
 
-/* supervisor.c: ends observation, and with it the run. */
+/* supervisor_attach.c: of a target that is not ours. */
+int run_take_foreign(struct run *r, const struct foreign *f, struct err *err);
+/* Once its files are open. */
+void run_note_before(struct run *r);
+/* Once what is inside is read. */
+void run_mark_attached(struct run *r);
+/* Several times a second: a mark where another program runs now. */
+void run_note_exec(struct run *r);
+int run_on_foreign_exited(sd_event_source *source, int fd, uint32_t events, void *arg);
+/* Observation has ended: the verdict, and `done`. Called from the loop. */
+int run_on_left(sd_event_source *source, uint64_t usec, void *arg);
+
+/* supervisor.c */
+void run_add_timer(struct run *r, sd_event_source **source, int64_t at_ns, sd_event_time_handler_t handler);
+/* What the harness itself could not do, or the load: it becomes the outcome. */
+void run_note_failures(struct run *r);
+/* Ends observation, and with it the run. */
 void run_stop(struct run *r, enum stop_reason reason);
