@@ -27,6 +27,7 @@ static const struct command {
 	{ "doctor", cmd_doctor, "whether this machine measures right, and what mends it" },
 	{ "go", cmd_go, "go list, go fetch: the Go toolchains" },
 	{ "show", cmd_show, "the table of a campaign" },
+	{ "attach", cmd_attach, "watch a process that runs: live, or as a record" },
 	{ "record", cmd_record, "run any command and record it" },
 	{ "plot", cmd_plot, "draw a campaign's figures again" },
 	{ "mark", cmd_mark, "add a mark to a finished run" },

@@ -232,9 +232,10 @@ static int outcome_code(const struct job *j)
 	return j->timed == 1 ? EXIT_EXPECTED : EXIT_UNEXPECTED;
 }
 
-static int finish(struct job *j, struct err *err)
+int job_finish_one(struct job *j, enum show_where where, struct err *err)
 {
-	char command[] = "show", *show[] = { command, j->dir, NULL };
+	char command[] = "show", json[] = "--json", *show[] = { command, j->dir, where == SHOW_JSON ? json : NULL, NULL };
+	bool shown = where == SHOW_JSON || (where != SHOW_NOTHING && !log_quiet);
 
 	if (job_write_campaign(j, true, err) < 0)
 		return cmd_failed(err);
@@ -242,10 +243,11 @@ static int finish(struct job *j, struct err *err)
 		log_warn("what it printed did not all come out here (%s); the record has it", strerror(j->pass_on_errnum));
 	if (!j->options->no_plot)
 		job_draw(j);
-	/* Standard output is the command's. */
 	(void)fflush(stdout);
-	if (!log_quiet && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0)
-		(void)cmd_show(2, show);
+	if (where == SHOW_ON_STDERR && dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+		shown = false;
+	if (shown)
+		(void)cmd_show(where == SHOW_JSON ? 3 : 2, show);
 	return outcome_code(j);
 }
 
@@ -266,7 +268,8 @@ int cmd_record(int argc, char **argv)
 		(void)folder_remove(j.dir, NULL);
 	if (r >= 0)
 		r = job_execute(&j, &err);
-	code = r < 0 ? cmd_failed(&err) : finish(&j, &err);
+	/* Standard output is the command's. */
+	code = r < 0 ? cmd_failed(&err) : job_finish_one(&j, SHOW_ON_STDERR, &err);
 	job_done(&j);
 	return code;
 }

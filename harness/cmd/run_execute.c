@@ -192,6 +192,16 @@ static bool stdin_is_ours(void)
 	return fcntl(STDIN_FILENO, F_GETFD) >= 0 && (!isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) == getpgrp());
 }
 
+static int start_attached(struct execution *x, struct running *r, struct err *err)
+{
+	const struct scenario *s = r->j->scenario;
+	const struct run_request request = {
+		.attach = r->j->attach, .name = "attached", .for_ns = s->for_ns, .timeout_ns = s->timeout_ns, .clock = CLOCK_KIND_REAL, .record = r->record,
+	};
+
+	return run_start(&x->room, &request, on_done, r, &r->run, err);
+}
+
 static int start_target(struct execution *x, struct running *r, struct err *err)
 {
 	const struct job *j = r->j;
@@ -259,7 +269,7 @@ static void start_next(struct execution *x)
 	r->begun_ns = clock_monotonic_ns();
 	e = record_create(r->j->dir, r->j->plan->cells[p->cell].id, p->repeat, &r->record, &err);
 	if (e >= 0)
-		e = start_target(x, r, &err);
+		e = r->j->attach ? start_attached(x, r, &err) : start_target(x, r, &err);
 	if (e >= 0)
 		return;
 	if (r->record) {

@@ -10,6 +10,7 @@
 #include "base/units.h"
 #include "cmd/run_parts.h"
 #include "record/reader.h"
+#include "run/foreign.h"
 
 void iso_time_now(char buf[32])
 {
@@ -157,6 +158,15 @@ static json_t *load_json(const struct job *j, size_t cell, const struct run_resu
 			 l && l->signal ? json_integer(l->signal) : json_null());
 }
 
+static json_t *attached_json(const struct foreign *f)
+{
+	if (!f)
+		return json_null();
+	return json_pack("{s:i, s:i, s:o, s:b, s:I, s:o, s:o, s:o}", "pid", (int)f->pid, "inner_pid", (int)f->inner_pid, "exe", json_text(f->exe),
+			 "exe_deleted", f->exe_deleted, "uid", (json_int_t)f->uid, "age_s", f->age_s < 0 ? json_null() : json_real(f->age_s), "cgroup",
+			 json_text(f->memcg_path), "cgroup_processes", f->memcg ? json_integer(f->memcg_processes) : json_null());
+}
+
 static json_t *marks_json(const struct run_result *r)
 {
 	json_t *a = json_array();
@@ -297,6 +307,7 @@ json_t *job_run_json(const struct job *j, const struct planned_run *p, const str
 		"limit_bytes", count_or_null(c->limit_bytes ? c->limit_bytes : MISSING), "clock", clock_json(j, r), "load",
 		load_json(j, p->cell, r), "host", host_json(&j->host), "started", started, "outcome", outcome_to_string(outcome), "why", json_text(why));
 
+	json_object_set_new(run, "attached", attached_json(j->attach));
 	json_object_set_new(run, "wall_s", r ? json_real(r->wall_s) : json_null());
 	json_object_set_new(run, "target_s", r ? json_real((double)r->end_ns / 1e9) : json_null());
 	json_object_set_new(run, "exit_code", r && r->exit_code >= 0 ? json_integer(r->exit_code) : json_null());

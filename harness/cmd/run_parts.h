@@ -18,6 +18,7 @@
 #include "run/supervisor.h"
 
 struct err;
+struct foreign;
 struct progress;
 struct memcg_root;
 
@@ -84,6 +85,7 @@ struct job {
 	int cgroup_version;        /* 0: without cgroups */
 	int lock_fd;               /* holds the campaign's folder against another memtide; -1 */
 	unsigned harness_errors, not_run, interrupted; /* of this start and, where resumed, of those before: for the exit code */
+	const struct foreign *attach; /* `memtide attach`: what is observed instead of a program of the scenario's; borrowed. NULL */
 	bool recorded;       /* `memtide record`: the user's own command, in his environment, and what it prints he sees */
 	int pass_on_errnum;  /* of what it printed not all reached him; 0: all did */
 	bool one_of_many;    /* a part of a corpus: who runs that says how it goes, and owns `groups` */
@@ -151,6 +153,10 @@ int job_exit_code(const struct job *j, int shown);
 /* The worst of several scenarios' codes: the harness's own failure, then usage, an expectation, then what is inconclusive. */
 int worse_code(int a, int b);
 uint64_t seed_draw(void);
+/* record.c. Of a campaign of one run that has been executed: writes the rest of it, draws, shows it on standard error (log_quiet: not) or, for
+ * people and as JSON, on standard output, or not at all. Returns the exit code: 0 the run was ok, 1 it was not. */
+enum show_where { SHOW_ON_STDERR, SHOW_ON_STDOUT, SHOW_JSON, SHOW_NOTHING };
+int job_finish_one(struct job *j, enum show_where where, struct err *err);
 /* run_target.c: arguments and environment of a cell's target, as the scenario writes them; appended. */
 void job_target_args(const struct job *j, size_t cell, struct strv *ret_argv);
 void job_target_env(const struct job *j, size_t cell, struct strv *ret_env);

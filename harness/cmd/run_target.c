@@ -78,6 +78,9 @@ void job_target_env(const struct job *j, size_t cell, struct strv *ret_env)
 {
 	const struct cell *c = &j->plan->cells[cell];
 
+	/* Whose environment is another's is not asked for. */
+	if (j->attach)
+		return;
 	if (j->recorded)
 		push_own_env(ret_env);
 	for (size_t i = 0; i < N_KEPT && !j->recorded; i++)
@@ -118,7 +121,7 @@ bool job_has_port(const struct job *j)
 	const struct scenario *s = j->scenario;
 
 	/* The user's own command says what it says. */
-	if (j->recorded)
+	if (j->recorded || j->attach)
 		return false;
 	return s->ready.port || mentions_port(&s->args, 0) || mentions_port(&s->program.command, 1) || mentions_port(&s->load.args, 0) ||
 	       mentions_port(&s->load.command, 1);

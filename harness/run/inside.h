@@ -15,10 +15,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/json.h"
 #include "gostate/counters.h"
 #include "record/series.h"
 
 struct clock;
+struct goroutine_look;
 struct inside; /* of one live process */
 struct record;
 struct sampler_slot;
@@ -68,3 +70,6 @@ void inside_last_split(struct inside *in);
 /* Sampling has ended at end_ns: the last snapshot, if the target is still there, and the report; frees. readings, raced: of
  * sampler_stop(). NULL-safe. Returns NULL. */
 struct inside *inside_end(struct inside *in, int64_t end_ns, uint64_t readings, uint64_t raced, struct inside_report *ret);
+/* One snapshot of goroutines.json, with the threads as they are now; a new reference. clock: the target's; NULL: the machine's. */
+json_t *inside_goroutines_json(const struct go_target *target, const struct clock *clock, int64_t t_ns, const char *at,
+			       const struct goroutine_look *look);

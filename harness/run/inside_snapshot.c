@@ -37,31 +37,30 @@ static json_t *place_json(json_t *to, const struct code_place *p, const char *fu
 }
 
 /* On a virtual clock the target noted its own time. */
-static json_t *wait_json(const struct inside *in, const struct goroutine_group *g)
+static json_t *wait_json(const struct clock *c, const struct goroutine_group *g)
 {
-	const struct clock *c = in->site.clock;
 	double s = g->oldest_wait_s;
 
-	if (c->kind == CLOCK_KIND_VIRTUAL)
+	if (c && c->kind == CLOCK_KIND_VIRTUAL)
 		s = g->oldest_since_ns ? (double)(clock_now(c) + c->exec_ns - g->oldest_since_ns) / 1e9 : -1;
 	return s < 0 || !isfinite(s) ? json_null() : json_real(s);
 }
 
-static json_t *group_json(const struct inside *in, const struct goroutine_group *g)
+static json_t *group_json(const struct clock *c, const struct goroutine_group *g)
 {
 	json_t *o = json_pack("{s:I, s:I, s:s, s:o, s:b, s:o}", "count", (json_int_t)g->count, "stack_bytes", (json_int_t)g->stack_bytes, "state",
-			      g->state, "wait", json_text(g->wait), "system", g->system, "oldest_wait_s", wait_json(in, g));
+			      g->state, "wait", json_text(g->wait), "system", g->system, "oldest_wait_s", wait_json(c, g));
 
 	place_json(o, &g->made, "function", "file", "line");
 	return place_json(o, &g->blocked, "blocked_function", "blocked_file", "blocked_line");
 }
 
-static json_t *threads_json(const struct inside *in)
+static json_t *threads_json(const struct go_target *target)
 {
 	struct thread_look look = { 0 };
 	json_t *groups, *ret;
 
-	if (threads_read(in->target, &look, NULL) < 0)
+	if (threads_read(target, &look, NULL) < 0)
 		return json_null();
 	groups = json_array();
 	for (size_t i = 0; i < look.n_groups && i < GROUPS_MAX; i++)
@@ -72,19 +71,20 @@ static json_t *threads_json(const struct inside *in)
 	return ret;
 }
 
-static json_t *snapshot_json(const struct inside *in, int64_t t_ns, const char *at, const struct goroutine_look *look)
+json_t *inside_goroutines_json(const struct go_target *target, const struct clock *clock, int64_t t_ns, const char *at,
+			       const struct goroutine_look *look)
 {
 	json_t *groups = json_array();
 	uint64_t other = 0;
 
 	for (size_t i = 0; i < look->n_groups; i++)
 		if (i < GROUPS_MAX)
-			json_array_append_new(groups, group_json(in, &look->groups[i]));
+			json_array_append_new(groups, group_json(clock, &look->groups[i]));
 		else
 			other += look->groups[i].count;
 	return json_pack("{s:f, s:s, s:I, s:I, s:b, s:o, s:I, s:o}", "t_s", (double)t_ns / 1e9, "at", at, "total", (json_int_t)look->total, "seen",
 			 (json_int_t)look->seen, "truncated", look->truncated, "groups", groups, "other", (json_int_t)other, "threads",
-			 threads_json(in));
+			 threads_json(target));
 }
 
 static double time_of(const json_t *snapshots, size_t i)
@@ -129,7 +129,7 @@ static void look_at_goroutines(struct inside *in, int64_t t_ns, const char *at, 
 
 	if (goroutines_read(in->target, in->symbols, &look, NULL) < 0)
 		return;
-	add_snapshot(in, snapshot_json(in, t_ns, at, &look), last);
+	add_snapshot(in, inside_goroutines_json(in->target, in->site.clock, t_ns, at, &look), last);
 	goroutine_look_done(&look);
 }
 
