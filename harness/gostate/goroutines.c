@@ -136,10 +136,10 @@ static void count(struct reading *r, const void *record)
 	struct key key = { value_or(r, GO_G_GOPC, record, 0), (uint8_t)status, 0, false };
 	struct tally *t;
 
-	/* A goroutine that has ended keeps its record for the next one; one that is being made has none yet. */
-	if (status == STATUS_DEAD || status == STATUS_DEAD_EXTRA || status == STATUS_IDLE)
+	/* One that has ended keeps its record for the next. */
+	if (status == STATUS_DEAD || status == STATUS_DEAD_EXTRA)
 		return;
-	if (status >= STATES || hi < lo || hi - lo > STACK_MAX_BYTES) {
+	if (status == STATUS_IDLE || status >= STATES || !lo || hi <= lo || hi - lo > STACK_MAX_BYTES) {
 		r->bad++;
 		return;
 	}

@@ -2,9 +2,10 @@
  *
  * gostacks WHAT PID ... - what is read of a live Go process' code and goroutines, as JSON; for the tests and the bench.
  *   symbols PID             of each pc on standard input (hexadecimal, one a line; an address inside the instruction): its frames
- *   goroutines PID          goroutines_read(), and the milliseconds that it took
+ *   goroutines PID          goroutines_read(), and the milliseconds, real and of the CPU, that it took
  *   threads PID             threads_read()
  *   heap PID FILE           heap_profile_read(), written to FILE; or why there is none
+ *   where PID               addresses of what is read, and offsets of members
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,11 +28,11 @@ static void fail(struct err *err)
 	exit(1);
 }
 
-static double now_ms(void)
+static double ms_of(clockid_t clock)
 {
 	struct timespec t;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	(void)clock_gettime(clock, &t);
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
@@ -65,11 +66,13 @@ static json_t *symbols_json(const struct symbols *sym)
 static json_t *goroutines_json(const struct go_target *t, const struct symbols *sym, struct err *err)
 {
 	struct goroutine_look look;
-	double start = now_ms();
+	double start = ms_of(CLOCK_MONOTONIC), cpu = ms_of(CLOCK_PROCESS_CPUTIME_ID);
 	json_t *groups = json_array(), *all;
 
 	if (goroutines_read(t, sym, &look, err) < 0)
 		fail(err);
+	start = ms_of(CLOCK_MONOTONIC) - start;
+	cpu = ms_of(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 	for (size_t i = 0; i < look.n_groups; i++) {
 		const struct goroutine_group *g = &look.groups[i];
 
@@ -77,10 +80,21 @@ static json_t *goroutines_json(const struct go_target *t, const struct symbols *
 			place_json(&g->blocked), "state", g->state, "wait", json_text(g->wait), "count", (json_int_t)g->count,
 			"stack_bytes", (json_int_t)g->stack_bytes, "oldest_wait_s", g->oldest_wait_s, "system", g->system));
 	}
-	all = json_pack("{s:I, s:I, s:b, s:o, s:f}", "total", (json_int_t)look.total, "seen", (json_int_t)look.seen, "truncated",
-			look.truncated, "groups", groups, "ms", now_ms() - start);
+	all = json_pack("{s:I, s:I, s:b, s:o, s:f, s:f}", "total", (json_int_t)look.total, "seen", (json_int_t)look.seen, "truncated",
+			look.truncated, "groups", groups, "ms", start, "cpu_ms", cpu);
 	goroutine_look_done(&look);
 	return all;
+}
+
+/* For tests that damage it. */
+static json_t *where_json(const struct go_target *t)
+{
+	const struct go_layout *l = go_target_layout(t);
+
+	return json_pack("{s:I, s:I, s:I, s:I, s:i, s:i}", "allgs", (json_int_t)go_target_address(t, GO_ALLGS), "allglen",
+			 (json_int_t)go_target_address(t, GO_ALLGLEN), "allm", (json_int_t)go_target_address(t, GO_ALLM), "mbuckets",
+			 (json_int_t)go_target_address(t, GO_MEM_BUCKETS), "bucket_allnext", (int)l->member[GO_BUCKET_ALLNEXT].offset,
+			 "m_alllink", (int)l->member[GO_M_ALLLINK].offset);
 }
 
 static json_t *threads_json(const struct go_target *t, struct err *err)
@@ -102,7 +116,7 @@ static json_t *heap_json(const struct go_target *t, const struct symbols *sym, c
 {
 	struct heap_profile p;
 	struct timespec now;
-	double start = now_ms(), read_ms;
+	double start = ms_of(CLOCK_MONOTONIC), read_ms;
 	json_t *sites = json_array(), *all;
 	int r = heap_profile_read(t, &p, err);
 
@@ -110,7 +124,7 @@ static json_t *heap_json(const struct go_target *t, const struct symbols *sym, c
 		return json_pack("{s:o}", "none", json_text(err_text(err)));
 	if (r < 0)
 		fail(err);
-	read_ms = now_ms() - start;
+	read_ms = ms_of(CLOCK_MONOTONIC) - start;
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	if (heap_profile_write(&p, sym, t, now.tv_sec * 1000000000LL + now.tv_nsec, path, err) < 0)
 		fail(err);
@@ -122,7 +136,7 @@ static json_t *heap_json(const struct go_target *t, const struct symbols *sym, c
 			(json_int_t)s->object_bytes, "inuse_objects", (json_int_t)s->inuse_objects, "inuse_bytes", (json_int_t)s->inuse_bytes,
 			"alloc_objects", (json_int_t)s->alloc_objects, "alloc_bytes", (json_int_t)s->alloc_bytes));
 	}
-	all = json_pack("{s:I, s:o, s:f, s:f}", "rate", (json_int_t)p.rate, "sites", sites, "read_ms", read_ms, "ms", now_ms() - start);
+	all = json_pack("{s:I, s:o, s:f, s:f}", "rate", (json_int_t)p.rate, "sites", sites, "read_ms", read_ms, "ms", ms_of(CLOCK_MONOTONIC) - start);
 	heap_profile_done(&p);
 	return all;
 }
@@ -154,7 +168,7 @@ int main(int argc, char **argv)
 	json_t *out = NULL;
 
 	if (argc < 3) {
-		fprintf(stderr, "usage: gostacks symbols|goroutines|threads|heap PID [FILE]\n");
+		fprintf(stderr, "usage: gostacks symbols|goroutines|threads|heap|where PID [FILE]\n");
 		return 2;
 	}
 	if (!strcmp(argv[1], "symbols")) {
@@ -165,6 +179,8 @@ int main(int argc, char **argv)
 			fail(&err);
 		if (!strcmp(argv[1], "goroutines"))
 			out = goroutines_json(t, sym, &err);
+		else if (!strcmp(argv[1], "where"))
+			out = where_json(t);
 		else if (!strcmp(argv[1], "threads"))
 			out = threads_json(t, &err);
 		else if (!strcmp(argv[1], "heap") && argc > 3)

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// parked N: N goroutines in each of some known places. Prints "ready NUMGOROUTINE" once they have all parked, then
-// answers each line of its standard input with "NUMGOROUTINE" after a garbage collection.
+// parked N: N goroutines in each of some known places. Prints "ready NUMGOROUTINE" once they have all parked, then answers each line of its
+// standard input with "NUMGOROUTINE":
+//
+//	gc      after a garbage collection
+//	grow N  after N more goroutines have parked in reader; "growing" comes at once
 package main
 
 import (
@@ -11,6 +14,7 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -97,7 +101,20 @@ func main() {
 	fmt.Println("ready", runtime.NumGoroutine())
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() { // main waits
-		runtime.GC()
+		words := strings.Fields(in.Text())
+		switch words[0] {
+		case "gc":
+			runtime.GC()
+		case "grow":
+			more, _ := strconv.Atoi(words[1])
+			fmt.Println("growing")
+			group.Add(more)
+			for i := 0; i < more; i++ {
+				newReader()
+			}
+			group.Wait()
+			time.Sleep(300 * time.Millisecond)
+		}
 		fmt.Println(runtime.NumGoroutine())
 	}
 }
