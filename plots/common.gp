@@ -34,3 +34,7 @@ tick(k) = (k < 0 ? "−" : "").sprintf(k == 1 ? "%g ".t_unit_name : "%g", abs(k)
 # Of curves that lie upon each other each shows in turn: the lowest is whole, those above it have gaps for those below
 layer_dash(i) = curve_layer[i] ? sprintf(" dt (%d, %d)", dash * (curve_layers[i] - curve_layer[i]), dash * curve_layer[i]) : ""
 dash = 9
+
+# What is laid over from elsewhere, over one run: white below, so that it is seen on any curve
+overlay_line(i, look) = sprintf(", data.'overlay-%02d.tsv' using (($1 + overlay_shift_s) / t_unit_s):($2 / y_unit_bytes) with lines notitle lc rgb ", i).look
+overlay_from(i) = i > n_overlays ? "" : overlay_line(i, "'white' lw 4.5").overlay_line(i, sprintf("over_colour[%d] lw 2.2 dt %s", i, over_dash(i))).overlay_from(i + 1)

@@ -88,6 +88,14 @@ do for [g = 1:tags] {
 	}
 }
 
+# What is laid over from elsewhere is named above
+do for [i = 1:n_overlays] {
+	y_line = y_over + (i - 1) * px_note * 1.5
+	eval(sprintf("set arrow from screen sx(head_left), sy(y_line) to screen sx(head_left + 44), sy(y_line) nohead lc rgb over_colour[%d] lw 2.2 dt %s", \
+		i, over_dash(i)))
+	set label overlay_name[i] at screen sx(head_left + 54), sy(y_line) left font font(px_note) tc rgb over_colour[i]
+}
+
 drawn = "plot [x_min:x_max] [0:y_top] -1 notitle"
 # The group that ends highest lies on top: the others are seen where they leave it. Variants that lie upon each other have gaps
 # for each other, as in the grid: then whole curves come first.
@@ -109,4 +117,5 @@ do for [layer = 0:most_layers - 1] {
 		}
 	}
 }
+if (n_overlays > 0) { drawn = drawn.overlay_from(1) }
 eval(drawn)

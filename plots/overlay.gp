@@ -60,7 +60,8 @@ do for [m = 2:n_names] {
 }
 do for [m = 1:n_names] { if (name_level[m] > name_levels) { name_levels = name_level[m] } }
 name_height = px_small * 1.25
-y1 = y_sub + lines(sub_lines) * px_sub * 1.4 - px_sub * 0.5 + (name_levels ? name_levels * name_height + px_small * 0.3 : 0)
+y_over = y_sub + lines(sub_lines) * px_sub * 1.4
+y1 = y_over + n_overlays * px_note * 1.5 - px_sub * 0.5 + (name_levels ? name_levels * name_height + px_small * 0.3 : 0)
 
 # Labels: as near to their curve's end as the one above allows, then up again from the bottom where they would leave the figure
 array label_name[n_groups + 1]

@@ -20,11 +20,16 @@ load here."texts.gp"
 do for [i = 1:n_items] {
 	y_item = y_key + item_row[i] * px_sub * 1.5
 	x_item = item_x[i]
-	item_colour = item_setting[i] ? hue_of(setting_hue[item_setting[i]]) : c_soft
+	item_colour = item_setting[i] > 0 ? hue_of(setting_hue[item_setting[i]]) : c_soft
 	if (i == item_band) {
 		set object rectangle from screen sx(x_item), sy(y_item + px_sub * 0.42) to screen sx(x_item + sample_width), \
 			sy(y_item - px_sub * 0.42) \
 			fs solid 0.25 noborder fc rgb c_soft
+	}
+	if (item_setting[i] < 0) {
+		item_colour = over_colour[-item_setting[i]]
+		eval(sprintf("set arrow from screen sx(x_item), sy(y_item) to screen sx(x_item + sample_width), sy(y_item) nohead lc rgb item_colour lw 2.4 dt %s", \
+			over_dash(-item_setting[i])))
 	}
 	if (i == item_lazy) {
 		set object rectangle from screen sx(x_item), sy(y_item + px_sub * 0.5) to screen sx(x_item + sample_width), sy(y_item) \
@@ -32,11 +37,13 @@ do for [i = 1:n_items] {
 		set arrow from screen sx(x_item), sy(y_item) to screen sx(x_item + sample_width), sy(y_item) nohead \
 			lc rgb c_soft lw lw_median * 0.8 dt (9, 8)
 	} else {
-		set arrow from screen sx(x_item), sy(y_item) to screen sx(x_item + sample_width), sy(y_item) nohead \
-			lc rgb item_colour lw lw_median * 1.6
+		if (item_setting[i] >= 0) {
+			set arrow from screen sx(x_item), sy(y_item) to screen sx(x_item + sample_width), sy(y_item) nohead \
+				lc rgb item_colour lw lw_median * 1.6
+		}
 	}
 	set label item_text[i] at screen sx(x_item + sample_width + 0.5 * px_sub), sy(y_item) left font font(px_sub) \
-		tc rgb (item_setting[i] ? ink_of(setting_hue[item_setting[i]]) : c_soft)
+		tc rgb (item_setting[i] > 0 ? ink_of(setting_hue[item_setting[i]]) : item_setting[i] < 0 ? item_colour : c_soft)
 }
 plot [0:1] [0:1] -1 notitle
 unset label
@@ -176,6 +183,7 @@ do for [p = 1:n_panels] {
 			}
 		}
 	}
+	if (n_overlays > 0 && p == overlay_panel) { drawn = drawn.overlay_from(1) }
 	eval("plot [x_min:x_max] [0:y_top] ".drawn)
 }
 unset multiplot

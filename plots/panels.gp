@@ -22,7 +22,7 @@ do for [s = 1:n_settings] {
 	do for [p = 1:n_panels] { if (curve_file[(p - 1) * n_settings + s] ne "") { drawn_somewhere[s] = 1 } }
 	n_drawn = n_drawn + drawn_somewhere[s]
 }
-n_items = (n_drawn > 1 ? n_drawn : 0) + (repeats > 1) + any_lazy
+n_items = (n_drawn > 1 ? n_drawn : 0) + (repeats > 1) + any_lazy + n_overlays
 array item_text[n_items + 1]
 array item_setting[n_items + 1]
 array item_x[n_items + 1]
@@ -50,6 +50,12 @@ if (any_lazy) {
 	item_lazy = n_at
 	item_text[n_at] = "LazyFree: in RSS, but the kernel takes it when it needs it"
 	item_setting[n_at] = 0
+}
+# What is laid over from elsewhere: numbers below zero
+do for [i = 1:n_overlays] {
+	n_at = n_at + 1
+	item_text[n_at] = overlay_name[i]
+	item_setting[n_at] = -i
 }
 sample_width = 2.2 * px_sub
 at_x = head_left

@@ -29,6 +29,10 @@ c_grid = "#e6e8eb"
 c_limit = "#b3261e"
 c_limit_line = "#d99a94"
 
+# --- what is laid over from elsewhere
+array over_colour[6] = ["#d6006c", "#7a0fb5", "#006f9c", "#7a5c00", "#b3261e", "#3d7a00"]
+over_dash(i) = i % 3 == 1 ? "(16, 8)" : i % 3 == 2 ? "(5, 7)" : "(20, 6, 5, 6)"
+
 # --- text
 # The words of s from the i-th on, broken into lines of at most n characters; line: the one being filled, done: those before
 wrap_on(s, i, n, line, done) = i > words(s) ? done.line : \

@@ -122,7 +122,7 @@ void job_draw(const struct job *j)
 	cleanup_strv struct strv files = STRV_INIT;
 	struct campaign *c = NULL;
 
-	if (campaign_read(j->dir, &c, NULL, &err) < 0 || figures_draw(c, j->home, &files, &err) < 0)
+	if (campaign_read(j->dir, &c, NULL, &err) < 0 || figures_draw(c, j->home, NULL, &files, NULL, &err) < 0)
 		log_warn("no figure: %s", err_text(&err));
 	campaign_free(c);
 }

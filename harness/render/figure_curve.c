@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/units.h"
+#include "record/notes.h"
 #include "render/figure_parts.h"
 
 /* Samples come at least once a second; where they do not, nobody looked, and the curve must not say that nothing happened. */
@@ -77,8 +78,7 @@ static bool first_mark(const json_t *run, const char *name, double *ret_t_s)
 	return find_mark(run, name, 0, ret_t_s);
 }
 
-/* What is added to a run's time to make it the figure's */
-static double shift_of(const struct figure_model *m, const json_t *run)
+double figure_shift(const struct figure_model *m, const json_t *run)
 {
 	double t_s;
 
@@ -190,7 +190,7 @@ static void read_cell(struct figure_model *m, struct figure_cell *f)
 		/* Under a virtual clock idle time passes in jumps: nothing can have happened in between. */
 		if (m->real_clock)
 			insert_gaps(&series);
-		double shift_s = shift_of(m, r->run);
+		double shift_s = figure_shift(m, r->run);
 		shift_series(&series, shift_s);
 		starts_s[n] = (double)series.samples[0].t_ns / 1e9;
 		if (m->aligned && f->cell->n_runs > 1)
@@ -236,6 +236,7 @@ struct mark_kind {
 	size_t nth;
 	bool act;
 	double first_s; /* the median over all runs, for the order */
+	const struct campaign_run *of; /* NULL; else its name is what somebody noted later, of this run alone */
 };
 
 /* Times of the mark in the runs of a panel, or of all for SIZE_MAX, ascending; *ret_lack: runs that ended well without it. */
@@ -250,7 +251,7 @@ static size_t mark_times(const struct figure_model *m, size_t panel, const struc
 			continue;
 		for (size_t i = 0; i < f->cell->n_runs; i++)
 			if (find_mark(f->cell->runs[i]->run, kind->name, kind->nth, &ret_t[n])) {
-				ret_t[n] += shift_of(m, f->cell->runs[i]->run);
+				ret_t[n] += figure_shift(m, f->cell->runs[i]->run);
 				n++;
 			} else {
 				lack += f->cell->runs[i]->outcome == OUTCOME_OK;
@@ -265,7 +266,7 @@ static size_t mark_times(const struct figure_model *m, size_t panel, const struc
 static void add_mark_kind(struct mark_kind *kinds, size_t *n, const struct mark_kind *new)
 {
 	for (size_t i = 0; i < *n; i++)
-		if (!strcmp(kinds[i].name, new->name) && kinds[i].nth == new->nth)
+		if (!strcmp(kinds[i].name, new->name) && kinds[i].nth == new->nth && !kinds[i].of && !new->of)
 			return;
 	/* A phase less, so that an act shows. */
 	for (size_t i = *n; new->act && *n == FIGURE_MARKS_MAX && i-- > 0;)
@@ -315,10 +316,47 @@ static double shared_time(const struct figure_model *m, const double *t, size_t 
 	return !same || t[n / 2] > 0.99 * m->span_s || (m->aligned && t[n / 2] < m->zero_s + 0.02 * m->span_s) ? NAN : t[n / 2];
 }
 
+/* Of all runs; the texts stay in `notes`, one for each run. */
+static size_t add_notes(const struct figure_model *m, struct notes *notes, struct mark_kind *kinds, size_t n)
+{
+	for (size_t r = 0; r < m->campaign->n_runs; r++) {
+		const struct campaign_run *run = &m->campaign->runs[r];
+
+		(void)notes_read(run->dir, &notes[r], NULL, NULL);
+		for (size_t i = 0; i < notes[r].n; i++)
+			add_mark_kind(kinds, &n, &(struct mark_kind){ .name = notes[r].v[i].text, .act = true, .of = run,
+								      .first_s = (double)notes[r].v[i].t_ns / 1e9 + figure_shift(m, run->run) });
+	}
+	return n;
+}
+
+/* A note is its run's panel's alone. */
+static void place_note(struct figure_model *m, const struct mark_kind *kind, size_t k, size_t n_kinds)
+{
+	for (size_t c = 0; c < m->panel_key.n * m->setting_key.n; c++)
+		for (size_t i = 0; m->cell[c].cell && i < m->cell[c].cell->n_runs; i++)
+			if (m->cell[c].cell->runs[i] == kind->of)
+				m->mark_t_s[c / m->setting_key.n * n_kinds + k] = kind->first_s;
+	m->mark_shared_s[k] = m->campaign->n_runs == 1 ? kind->first_s : NAN;
+}
+
+/* t: room for a time of each run */
+static void place_mark(struct figure_model *m, const struct mark_kind *kind, size_t k, size_t n_kinds, double *t)
+{
+	size_t lack, n = mark_times(m, SIZE_MAX, kind, t, &lack);
+
+	m->mark_shared_s[k] = shared_time(m, t, n, lack);
+	for (size_t p = 0; p < m->panel_key.n; p++) {
+		n = mark_times(m, p, kind, t, NULL);
+		m->mark_t_s[p * n_kinds + k] = n ? t[n / 2] : NAN;
+	}
+}
+
 /* A panel's are the medians over its runs; one release does not come to its marks exactly when another does. */
 static void find_marks(struct figure_model *m)
 {
 	struct mark_kind kinds[FIGURE_MARKS_MAX];
+	struct notes *notes = xcalloc(m->campaign->n_runs + 1, sizeof(*notes));
 	size_t n_kinds = find_mark_kinds(m, kinds);
 	double *t = xcalloc(m->campaign->n_runs + 1, sizeof(*t));
 
@@ -326,19 +364,22 @@ static void find_marks(struct figure_model *m)
 		size_t n = mark_times(m, SIZE_MAX, &kinds[k], t, NULL);
 		kinds[k].first_s = n ? t[n / 2] : 0;
 	}
+	n_kinds = add_notes(m, notes, kinds, n_kinds);
 	qsort(kinds, n_kinds, sizeof(*kinds), by_first);
 	m->mark_t_s = xcalloc(m->panel_key.n * n_kinds + 1, sizeof(*m->mark_t_s));
+	for (size_t i = 0; i < m->panel_key.n * n_kinds; i++)
+		m->mark_t_s[i] = NAN;
 	for (size_t k = 0; k < n_kinds; k++) {
-		size_t lack, n = mark_times(m, SIZE_MAX, &kinds[k], t, &lack);
-
 		strv_push(&m->mark_name, kinds[k].name);
 		m->mark_act[k] = kinds[k].act;
-		m->mark_shared_s[k] = shared_time(m, t, n, lack);
-		for (size_t p = 0; p < m->panel_key.n; p++) {
-			n = mark_times(m, p, &kinds[k], t, NULL);
-			m->mark_t_s[p * n_kinds + k] = n ? t[n / 2] : NAN;
-		}
+		if (kinds[k].of)
+			place_note(m, &kinds[k], k, n_kinds);
+		else
+			place_mark(m, &kinds[k], k, n_kinds, t);
 	}
+	for (size_t r = 0; r < m->campaign->n_runs; r++)
+		notes_done(&notes[r]);
+	free(notes);
 	free(t);
 }
 

@@ -21,14 +21,14 @@ static bool limit_shows(const struct figure_model *m, size_t panel)
 	return m->panel_limit_bytes[panel] && (double)m->panel_limit_bytes[panel] < 1.7 * m->y_max;
 }
 
-static struct gp_axes find_axes(const struct figure_model *m)
+static struct gp_axes find_axes(const struct figure_model *m, const struct figure_overlays *over)
 {
 	double limit = 0;
 
 	for (size_t p = 0; p < m->panel_key.n; p++)
 		if (limit_shows(m, p) && (double)m->panel_limit_bytes[p] > limit)
 			limit = (double)m->panel_limit_bytes[p];
-	return gp_axes_find(m->span_s, m->y_max, limit);
+	return gp_axes_find(m->span_s, figure_overlay_top(over, m->y_max), limit);
 }
 
 static char *curve_file(const struct figure_model *m, size_t i)
@@ -136,9 +136,9 @@ static void put_groups(FILE *f, const struct figure_model *m)
 	gp_numbers(f, "group_tag_bytes", tag_bytes, m->n_groups);
 }
 
-static void put_axes(FILE *f, const struct figure_model *m)
+static void put_axes(FILE *f, const struct figure_model *m, const struct figure_overlays *over)
 {
-	struct gp_axes a = find_axes(m);
+	struct gp_axes a = find_axes(m, over);
 
 	gp_number(f, "t_min_s", -m->zero_s);
 	gp_number(f, "t_max_s", m->span_s - m->zero_s);
@@ -187,8 +187,40 @@ static void put_marks(FILE *f, const struct figure_model *m)
 	free(t);
 }
 
-static void put_variables(FILE *f, const struct figure_model *m)
+struct variables {
+	const struct figure_model *m;
+	const struct figure_overlays *over; /* NULL: none */
+};
+
+/* Which panel the run is in, from 1; 0: none */
+static size_t panel_of(const struct figure_model *m, const struct campaign_run *run)
 {
+	for (size_t i = 0; i < m->panel_key.n * m->setting_key.n; i++)
+		for (size_t k = 0; m->cell[i].cell && k < m->cell[i].cell->n_runs; k++)
+			if (m->cell[i].cell->runs[k] == run)
+				return i / m->setting_key.n + 1;
+	return 0;
+}
+
+static void put_overlays(FILE *f, const struct figure_model *m, const struct figure_overlays *over)
+{
+	cleanup_strv struct strv names = STRV_INIT;
+	size_t panel = over ? panel_of(m, over->run) : 0;
+
+	if (panel)
+		figure_overlay_names(over, m->y_max, &names);
+	gp_number(f, "n_overlays", (double)names.n);
+	gp_texts(f, "overlay_name", names.v, names.n);
+	gp_number(f, "overlay_panel", (double)panel);
+	/* From seconds since exec to the figure's */
+	gp_number(f, "overlay_shift_s", panel ? figure_shift(m, over->run->run) - m->zero_s : 0);
+}
+
+static void put_variables(FILE *f, const void *of)
+{
+	const struct variables *v = of;
+	const struct figure_model *m = v->m;
+
 	(void)fputs(
 		"# Variables of a campaign's figures: written by `memtide plot DIR`, read by the gnuplot scripts in plots/.\n"
 		"# Sizes are bytes. Times are seconds since the mark `dropped` (or since exec, where runs have no such mark).\n"
@@ -198,7 +230,7 @@ static void put_variables(FILE *f, const struct figure_model *m)
 	gp_text(f, "subtitle", m->subtitle);
 	gp_text(f, "heatmap_subtitle", m->heatmap_subtitle);
 	gp_text(f, "source", m->source);
-	put_axes(f, m);
+	put_axes(f, m, v->over);
 	gp_number(f, "repeats", m->repeats);
 	gp_number(f, "by_variant", m->by_variant);
 	gp_number(f, "n_panels", (double)m->panel_key.n);
@@ -215,6 +247,7 @@ static void put_variables(FILE *f, const struct figure_model *m)
 	put_marks(f, m);
 	put_cells(f, m);
 	put_groups(f, m);
+	put_overlays(f, m, v->over);
 }
 
 /* ---- curves
@@ -260,45 +293,35 @@ static void put_band(FILE *f, const struct band *b, double zero_s)
 	}
 }
 
-static void put_curve(FILE *f, const struct figure_cell *c, double zero_s)
+struct curve_of_cell {
+	const struct figure_cell *c;
+	double zero_s;
+};
+
+static void put_curve(FILE *f, const void *of)
 {
+	const struct curve_of_cell *v = of;
+
 	(void)fprintf(f, "# %s\n# block 0: RSS over the repeats; block 1: LazyFree\n# t_s\tmin_bytes\tmedian_bytes\tmax_bytes\n",
-		      c->cell->id);
-	put_band(f, &c->rss, zero_s);
-	if (c->shows_lazyfree) {
+		      v->c->cell->id);
+	put_band(f, &v->c->rss, v->zero_s);
+	if (v->c->shows_lazyfree) {
 		(void)fputs("\n\n", f);
-		put_band(f, &c->lazyfree, zero_s);
+		put_band(f, &v->c->lazyfree, v->zero_s);
 	}
 }
 
-/* Composed in memory, so that file_write() puts it there whole or not at all. */
-static int write_with(const char *path, const struct figure_model *m, const struct figure_cell *c, struct err *err)
-{
-	cleanup_free char *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
-
-	if (!f)
-		return err_set(err, errno, "%s: no memory to compose it", path);
-	if (c)
-		put_curve(f, c, m->zero_s);
-	else
-		put_variables(f, m);
-	if (fclose(f) != 0)
-		return err_set(err, errno, "%s: no memory to compose it", path);
-	return file_write(path, text, len, err);
-}
-
-int figure_data_write(const struct figure_model *m, const char *dir, struct err *err)
+int figure_data_write(const struct figure_model *m, const struct figure_overlays *over, const char *dir, struct err *err)
 {
 	cleanup_free char *variables = strf("%s/figure.gp", dir);
+	struct variables v = { m, over };
 	int r = 0;
 
 	for (size_t i = 0; i < m->panel_key.n * m->setting_key.n && r >= 0; i++) {
 		cleanup_free char *name = curve_file(m, i), *path = strf("%s/%s", dir, name);
 
 		if (*name)
-			r = write_with(path, m, &m->cell[i], err);
+			r = gp_write(path, put_curve, &(struct curve_of_cell){ &m->cell[i], m->zero_s }, err);
 	}
-	return r < 0 ? r : write_with(variables, m, NULL, err);
+	return r < 0 ? r : gp_write(variables, put_variables, &v, err);
 }

@@ -15,6 +15,7 @@
 #include "analyse/curve.h"
 #include "base/strv.h"
 #include "record/reader.h"
+#include "render/figure.h"
 
 /* As many colours as can be told apart; settings beyond are left out, and the subtitle says so. */
 #define FIGURE_SETTINGS_MAX 8
@@ -126,13 +127,21 @@ char *figure_panel_list(const struct figure_model *m, const bool *in);
 char *figure_panel_says(const struct figure_model *m, size_t panel);
 char *figure_heat_text(const struct figure_model *m, const struct figure_cell *c);
 char *figure_heat_sub(const struct figure_model *m, const struct figure_cell *c);
+/* "202 MB" with a blank that does not break. */
+void figure_size(char *buf, size_t n, double bytes);
+/* "OOM-killed" */
+const char *figure_failure(enum outcome o);
+/* "6.18" of the campaign's kernel. Caller frees. */
+char *figure_kernel(const struct figure_model *m);
 /* "limit 1 GB", "" for 0; caller frees. */
 char *figure_limit_name(uint64_t limit_bytes);
 
 /* figure.c: HOME/plots/NAME.gp with the folders as its arguments; later: the command that draws it later. */
 int figure_script_run(const char *home, const char *name, const char *plots, const char *out, const char *later, struct err *err);
-/* figure_data.c: writes <dir>/figure.gp and <dir>/curve-*.tsv; the folder exists. */
-int figure_data_write(const struct figure_model *m, const char *dir, struct err *err);
+/* figure_data.c: writes <dir>/figure.gp and <dir>/curve-*.tsv; the folder exists. over: NULL for none. */
+int figure_data_write(const struct figure_model *m, const struct figure_overlays *over, const char *dir, struct err *err);
+/* figure_curve.c: what is added to the run's time to make it the figure's, in which the left edge is 0 */
+double figure_shift(const struct figure_model *m, const json_t *run);
 
 static inline struct figure_cell *figure_cell_at(const struct figure_model *m, size_t panel, size_t setting)
 {

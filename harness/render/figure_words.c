@@ -51,7 +51,7 @@ static void put_time_range(char *buf, size_t n, double from, double to)
 	(void)snprintf(buf, n, "%s to %s", a, b);
 }
 
-static void put_size(char *buf, size_t n, double bytes)
+void figure_size(char *buf, size_t n, double bytes)
 {
 	char text[32];
 	char *blank = strchr(format_size(text, sizeof(text), (uint64_t)fmax(bytes, 0)), ' ');
@@ -68,7 +68,7 @@ static void put_size(char *buf, size_t n, double bytes)
 /* ---- a cell
  * ----------------------------------------------------------------------------------------------------------------------- */
 
-static const char *failure_words(enum outcome o)
+const char *figure_failure(enum outcome o)
 {
 	switch (o) {
 	case OUTCOME_EXIT:
@@ -107,8 +107,8 @@ static void put_size_range(char *buf, size_t n, double from, double to)
 {
 	char a[32], b[32];
 
-	put_size(a, sizeof(a), from);
-	put_size(b, sizeof(b), to);
+	figure_size(a, sizeof(a), from);
+	figure_size(b, sizeof(b), to);
 	if (!strcmp(a, b)) {
 		(void)snprintf(buf, n, "%s", b);
 		return;
@@ -183,7 +183,7 @@ static char *kept_words(const struct facts *f)
 	put_size_range(kept, sizeof(kept), f->stays_from, f->stays_to);
 	if (f->lazy_from < 0.5 * f->stays_from || f->lazy_from > f->lazy_to || f->lazy_to > 1.3 * f->lazy_from)
 		return strf("%s at the end", kept);
-	put_size(size, sizeof(size), f->lazy_from);
+	figure_size(size, sizeof(size), f->lazy_from);
 	return strf("%s, %s reclaimable", kept, size);
 }
 
@@ -198,13 +198,13 @@ static char *behaviour_words(const struct figure_model *m, enum behaviour b, con
 	case BEHAVIOUR_HELD:
 		if (f->lazy_from < 0.05 * f->stays_from || f->lazy_from > f->lazy_to)
 			return xstrdup("held");
-		put_size(size, sizeof(size), f->lazy_from);
+		figure_size(size, sizeof(size), f->lazy_from);
 		return strf("held, %s reclaimable", size);
 	case BEHAVIOUR_FALLS:
 		put_fall(text, sizeof(text), f, m->span_s);
 		if (!f->stays || f->stays_to < 0)
 			return xstrdup(text);
-		put_size(size, sizeof(size), f->stays_to);
+		figure_size(size, sizeof(size), f->stays_to);
 		return strf("%s, to %s", text, size);
 	case BEHAVIOUR_KEPT:
 		return kept_words(f);
@@ -224,13 +224,13 @@ char *figure_note(const struct figure_model *m, const struct figure_cell *c)
 	char time[32];
 
 	if (!c->rss.n)
-		return xstrdup(c->behaviour == BEHAVIOUR_FAILED ? failure_words(c->outcome) : "");
+		return xstrdup(c->behaviour == BEHAVIOUR_FAILED ? figure_failure(c->outcome) : "");
 	if (c->n_failed) {
-		cleanup_free char *words = xstrdup(failure_words(c->outcome));
+		cleanup_free char *words = xstrdup(figure_failure(c->outcome));
 		if (c->cross) {
 			put_time(time, sizeof(time), c->cross_after_s);
 			free(words);
-			words = strf("%s after %s", failure_words(c->outcome), time);
+			words = strf("%s after %s", figure_failure(c->outcome), time);
 		}
 		return c->n_failed == c->cell->n_runs ? TAKE(words) : strf("%zu of %zu %s", c->n_failed, c->cell->n_runs, words);
 	}
@@ -270,7 +270,7 @@ char *figure_note_of_group(const struct figure_model *m, int group)
 		return xstrdup(notes.n ? notes.v[0] : "");
 	if (ended && from <= to) {
 		put_time_range(time, sizeof(time), from, to);
-		return strf("%s after %s", failure_words(outcome), time);
+		return strf("%s after %s", figure_failure(outcome), time);
 	}
 	if (!alike && !(m->keeps && settled && f.stays_from <= f.stays_to))
 		return strf("%s; %s", notes.v[0], notes.v[1]);
@@ -335,7 +335,7 @@ char *figure_panel_says(const struct figure_model *m, size_t panel)
 		if (c->rss.n)
 			return xstrdup("");
 		if (!says || c->behaviour == BEHAVIOUR_FAILED)
-			says = c->behaviour == BEHAVIOUR_FAILED ? failure_words(c->outcome)
+			says = c->behaviour == BEHAVIOUR_FAILED ? figure_failure(c->outcome)
 			       : c->why_not                     ? "not applicable"
 								: "not run";
 	}
@@ -351,7 +351,7 @@ char *figure_heat_text(const struct figure_model *m, const struct figure_cell *c
 		/* Two digits: beside each other they are all of one size. */
 		if (mib < 1000)
 			return strf("%.*f" NBSP "MB", mib < 9.95 ? 1 : 0, mib);
-		put_size(size, sizeof(size), c->settled);
+		figure_size(size, sizeof(size), c->settled);
 		return xstrdup(size);
 	}
 	if (!m->keeps && !isnan(c->share))
@@ -363,7 +363,7 @@ char *figure_heat_text(const struct figure_model *m, const struct figure_cell *c
 			       : strstr(c->why_not, "default")                                       ? "= default"
 												     : "n/a");
 	if (c->behaviour == BEHAVIOUR_FAILED)
-		return xstrdup(failure_words(c->outcome));
+		return xstrdup(figure_failure(c->outcome));
 	return xstrdup(c->behaviour == BEHAVIOUR_MOVING ? "not settled" : "not run");
 }
 
@@ -518,7 +518,7 @@ static void say_held(const struct figure_model *m, const struct side *s, struct 
 	for (size_t p = 0; p < m->panel_key.n; p++)
 		for (size_t k = 1; s->in[p] && k < m->setting_key.n; k++)
 			other_settings |= figure_cell_at(m, p, k)->behaviour == BEHAVIOUR_FALLS;
-	put_size(size, sizeof(size), s->facts.stays_to > 0 ? s->facts.stays_to : s->peak);
+	figure_size(size, sizeof(size), s->facts.stays_to > 0 ? s->facts.stays_to : s->peak);
 	strv_pushf(clauses, "%s %s %s resident%s", who, s->n == 1 ? "keeps" : "keep", size, other_settings ? " by default" : "");
 }
 
@@ -530,7 +530,7 @@ static void say_falls(const struct figure_model *m, const struct side *s, size_t
 	bool at_once = f->first_to < fmax(1, m->span_s / 100);
 	cleanup_free char *what = NULL;
 
-	put_size(size, sizeof(size), fmax(s->peak - fmax(f->stays_from, 0), 0));
+	figure_size(size, sizeof(size), fmax(s->peak - fmax(f->stays_from, 0), 0));
 	what = held || !isfinite(f->stays_from) ? xstrdup("it") : xstrdup(size);
 	if (at_once && f->release_to >= 0) {
 		put_time(when, sizeof(when), f->release_to);
@@ -610,7 +610,7 @@ char *figure_limit_name(uint64_t limit_bytes)
 
 	if (!limit_bytes)
 		return xstrdup("");
-	put_size(size, sizeof(size), (double)limit_bytes);
+	figure_size(size, sizeof(size), (double)limit_bytes);
 	return strf("limit" NBSP "%s", size);
 }
 
@@ -623,6 +623,11 @@ static char *kernel_series(const char *release)
 	return strf("%.*s", (int)(minor ? major + 1 + minor : strlen(release)), release);
 }
 
+char *figure_kernel(const struct figure_model *m)
+{
+	return kernel_series(text_of(json_object_get(m->campaign->info, "host"), "kernel"));
+}
+
 static char *say_subtitle(const struct figure_model *m)
 {
 	const json_t *info = m->campaign->info;
@@ -630,7 +635,7 @@ static char *say_subtitle(const struct figure_model *m)
 	/* The headline may be the question itself. */
 	bool asked = *question && strcmp(question, m->title);
 	cleanup_free char *limit = figure_limit_name(m->limit_bytes),
-			  *kernel = kernel_series(text_of(json_object_get(info, "host"), "kernel"));
+			  *kernel = figure_kernel(m);
 	cleanup_free char *left_out = m->settings_left_out ? strf(" The first %d of %zu settings.", FIGURE_SETTINGS_MAX,
 								  FIGURE_SETTINGS_MAX + m->settings_left_out)
 							   : xstrdup("");
@@ -662,7 +667,7 @@ static char *say_source(const struct figure_model *m)
 	put_date(date, sizeof(date), text_of(info, "started"));
 	strv_pushf(&parts, "%s", date);
 	if (bytes > 0) {
-		put_size(memory, sizeof(memory), (double)bytes);
+		figure_size(memory, sizeof(memory), (double)bytes);
 		strv_pushf(&parts, "Linux %s %s, %lld CPUs, %s", text_of(host, "kernel"), text_of(host, "machine"),
 			   (long long)json_integer_value(json_object_get(host, "cpus")), memory);
 	}

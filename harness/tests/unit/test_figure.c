@@ -174,7 +174,7 @@ static char *written(const char *name)
 
 	assert_return_code(folder_make(dir, NULL), 0);
 	assert_return_code(figure_model_make(&m, c, NULL), 0);
-	assert_return_code(figure_data_write(&m, dir, NULL), 0);
+	assert_return_code(figure_data_write(&m, NULL, dir, NULL), 0);
 	assert_return_code(file_read(path, 1 << 20, &text, NULL, NULL), 0);
 	campaign_free(c);
 	return text;
@@ -513,7 +513,7 @@ static void without_gnuplot_the_error_says_how_to_draw_later(void **state)
 		skip();
 	}
 	setenv("PATH", "/nonexistent", 1);
-	int r = figures_draw(c, ".", &files, &err);
+	int r = figures_draw(c, ".", NULL, &files, NULL, &err);
 	setenv("PATH", path, 1);
 	assert_true(r < 0);
 	assert_int_equal(err.exit_code, EXIT_HARNESS);
@@ -536,7 +536,7 @@ static void all_figures_are_drawn(void **state)
 		print_message("needs gnuplot, and to run from the folder that holds plots/\n");
 		skip();
 	}
-	if (figures_draw(c, ".", &files, &err) < 0)
+	if (figures_draw(c, ".", NULL, &files, NULL, &err) < 0)
 		fail_msg("%s", err_text(&err));
 	assert_int_equal(files.n, 7);
 	assert_has(files.v[0], "/plots/grid.png");
