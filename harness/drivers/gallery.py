@@ -5,7 +5,8 @@
     harness/drivers/gallery.py --memtide=build/memtide [--corpus=DIR] [--out=plots/gallery]
 
 The figure is the one of the campaign's own that tells most: the overlay where a handful of curves stands for all releases, else the
-grid, a panel a release. Titles, sources and explanations are the scenarios'.
+grid, a panel a release. A few stories have a second one, of what their memory consists of, and monitors has the four numbers that it is about.
+Titles, sources and explanations are the scenarios'.
 """
 
 import argparse
@@ -18,6 +19,8 @@ import sys
 
 STORIES = ["idle memory", "leaks", "native memory", "under pressure", "settings", "history", None]
 OVERLAY_GROUPS = 5  # as many curves as one picture bears
+INSIDE = ["allocate", "goroutine-leak", "cgo-malloc", "cache-growth", "image-worker"]  # stories told from inside, too
+NUMBERS = ["monitors"]  # what it shows is not RSS alone
 GRID_PANELS = 4  # as few panels show everything as large as an overlay does
 
 
@@ -44,15 +47,25 @@ def best_figure(variables):
     return "overlay" if panels > GRID_PANELS and 2 <= groups <= OVERLAY_GROUPS else "grid"
 
 
-def draw(memtide, campaign, to):
-    """Copies the campaign's best figure; False: it has none, and none could be drawn."""
+def draw(memtide, campaign, scenario, out):
+    """Copies the campaign's best figures; the names of what was copied, none where none could be drawn."""
     variables = campaign / "plots/data/figure.gp"
     if not variables.exists():
         subprocess.run([memtide, "plot", campaign], stdout=subprocess.DEVNULL)
     if not variables.exists():
-        return False
-    shutil.copyfile(campaign / f"plots/{best_figure(variables.read_text())}.png", to)
-    return True
+        return []
+    best = best_figure(variables.read_text())
+    if scenario in NUMBERS and (campaign / "plots/numbers.png").exists():
+        best = "numbers"
+    copied = {f"{scenario}.png": best}
+    if scenario in INSIDE:
+        copied[f"{scenario}-inside.png"] = "inside"
+    for name, figure in list(copied.items()):
+        if (campaign / f"plots/{figure}.png").exists():
+            shutil.copyfile(campaign / f"plots/{figure}.png", out / name)
+        else:
+            del copied[name]
+    return list(copied)
 
 
 def linked(source):
@@ -60,13 +73,15 @@ def linked(source):
     return re.sub(r"\b([\w.-]+/[\w.-]+)#(\d+)", r"[\1#\2](https://github.com/\1/issues/\2)", source)
 
 
-def entry(info, scenario, has_figure):
+def entry(info, scenario, figures):
     name = info["scenario"]
     lines = [f"### {name}", "", f"**{info['title']}**", ""]
-    if has_figure:
+    if f"{name}.png" in figures:
         lines += [f"![{info['title']}]({name}.png)", ""]
     if info.get("explain"):
         lines += [" ".join(info["explain"].split()), ""]
+    if f"{name}-inside.png" in figures:
+        lines += [f"What the memory of {name} consists of:", "", f"![What the memory of {name} consists of]({name}-inside.png)", ""]
     repeat = f"Again: `build/memtide run {name}`."
     lines += [f"Source: {linked(scenario['source'])}. {repeat}" if scenario.get("source") else repeat, ""]
     return lines
@@ -91,8 +106,8 @@ def page(corpus, entries, has_picture):
         told = [e for e in entries if e[1].get("story") == story]
         if told:
             lines += [f"## {(story or 'others').capitalize()}", ""]
-        for scenario, campaign, has_figure in told:
-            lines += entry(campaign, scenario, has_figure)
+        for scenario, campaign, figures in told:
+            lines += entry(campaign, scenario, figures)
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -110,7 +125,7 @@ def main():
     options.out.mkdir(parents=True, exist_ok=True)
     entries = []
     for path, info in campaigns_of(corpus):
-        drawn = draw(options.memtide.resolve(), path, options.out / f"{info['scenario']}.png")
+        drawn = draw(options.memtide.resolve(), path, info["scenario"], options.out)
         print(f"{info['scenario']}{'' if drawn else ': no figure'}")
         entries.append((scenarios.get(info["scenario"], {}), info, drawn))
     if not entries:
