@@ -51,52 +51,92 @@ static double counter_of(const struct go_counters *c, size_t part)
 	return v == GO_UNKNOWN ? NAN : (double)v;
 }
 
-/* How much of what the counter counts was resident at a split; NAN: the split does not tell (there was nothing to count). */
+/* How much of what the counter counts was resident at a split; NAN: the split does not tell. */
 static double resident_share(double part, double counter)
 {
-	return counter > 0 ? part / counter : NAN;
-}
-
-static bool fits(double part, double counter)
-{
-	return part < SMALL || part <= FITS * counter;
-}
-
-/* A part by its counter; NAN where it has none that fits. */
-static double by_counter(double from, double to, double from_counter, double to_counter, double counter, double share)
-{
-	if (isnan(from_counter) || isnan(to_counter) || isnan(counter) || !fits(from, from_counter) || !fits(to, to_counter))
+	if (!(counter > 0) || (part >= SMALL && part > FITS * counter))
 		return NAN;
-
-	double a = resident_share(from, from_counter), b = resident_share(to, to_counter);
-
-	if (isnan(a) && isnan(b))
-		return NAN;
-	a = isnan(a) ? b : a;
-	b = isnan(b) ? a : b;
-	return counter * fmin(FITS, a + (b - a) * share);
+	return fmin(FITS, part / counter);
 }
 
+/* A split says more of a moment at which the counter was like then: from 0 to 1. */
+static double likeness(double counter, double then)
+{
+	double like = fmin(counter, then) / fmax(1, fmax(counter, then));
+
+	return like * like * like * like;
+}
+
+/* What a part may be at one moment, and what is likeliest. */
 struct range {
-	double low[N], high[N], line[N]; /* of a part's two exact values, and the straight line between them */
-	bool counted[N];
+	double least[N];                  /* of its exact values */
+	double low[N], high[N], likely[N];
 };
 
-/* Parts that follow no counter move between their exact values as far as `room`, what RSS has beyond the others, says. */
-static void fill_room(const struct range *r, double room, double *v)
+/* Without a counter: between the two exact values, likeliest on the straight line. */
+static void by_splits(struct range *r, size_t p, double from, double to, double share)
 {
-	double want = room, way = 0;
+	r->low[p] = fmin(from, to);
+	r->high[p] = fmax(from, to);
+	r->likely[p] = from + (to - from) * share;
+}
+
+/* What the runtime counts as idle, or as stacks, was in use, and so it is resident unless something speaks against it. */
+static bool was_used(size_t part)
+{
+	return part == RSS_IDLE || part == RSS_STACKS;
+}
+
+/* By its counter: times the resident share of one split or the other, likeliest of the one that is nearer in time and in what was counted.
+ * false: it has none, or one that does not fit. */
+static bool by_counter(struct range *r, size_t p, const double part[2], const double then[2], double counter, double share)
+{
+	double of[2] = { resident_share(part[0], then[0]), resident_share(part[1], then[1]) }, weight[2], likely, low, high;
+
+	bool none = then[0] <= 0 && then[1] <= 0 && part[0] < SMALL && part[1] < SMALL;
+
+	if (isnan(counter) || (isnan(of[0]) && isnan(of[1]) && !none))
+		return false;
+	/* Of what was not there at either split nothing but RSS tells how much is resident. */
+	if (none) {
+		r->low[p] = 0;
+		r->likely[p] = was_used(p) ? counter : 0;
+		r->high[p] = p == RSS_LAZYFREE ? 0 : counter;
+		return true;
+	}
+	for (int i = 0; i < 2; i++) {
+		weight[i] = isnan(of[i]) ? 0 : likeness(counter, then[i]);
+		of[i] = isnan(of[i]) ? of[!i] : of[i];
+	}
+	double sum = weight[0] * (1 - share) + weight[1] * share;
+	likely = sum > 0 ? (weight[0] * (1 - share) * of[0] + weight[1] * share * of[1]) / sum : of[0] + (of[1] - of[0]) * share;
+	low = high = likely;
+	for (int i = 0; i < 2; i++) {
+		low = fmin(low, likely + weight[i] * (of[i] - likely));
+		high = fmax(high, likely + weight[i] * (of[i] - likely));
+	}
+	/* Of what was never counted alike at a split, any share may be resident; but what is given back by MADV_DONTNEED at both is never. */
+	double known = p == RSS_LAZYFREE && part[0] < SMALL && part[1] < SMALL ? 1 : fmax(weight[0], weight[1]);
+	r->low[p] = counter * low * known;
+	r->high[p] = counter * fmax(high, high * known + (1 - known));
+	r->likely[p] = counter * (was_used(p) ? likely * known + (1 - known) : likely);
+	return true;
+}
+
+/* RSS says how far the parts are from what is likeliest, as far as each may be. */
+static void fill(const struct range *r, double rss, double *v)
+{
+	double want = rss, way = 0;
 
 	for (size_t p = 0; p < N; p++)
-		want -= r->counted[p] ? 0 : r->line[p];
+		want -= r->likely[p];
 	for (size_t p = 0; p < N; p++)
-		way += r->counted[p] ? 0 : want > 0 ? r->high[p] - r->line[p] : r->line[p] - r->low[p];
+		way += want > 0 ? r->high[p] - r->likely[p] : r->likely[p] - r->low[p];
 
 	double f = way > 0 ? fmin(1, fabs(want) / way) : 0;
 
 	for (size_t p = 0; p < N; p++)
-		if (!r->counted[p])
-			v[p] = r->line[p] + f * (want > 0 ? r->high[p] - r->line[p] : r->low[p] - r->line[p]);
+		v[p] = r->likely[p] + f * (want > 0 ? r->high[p] - r->likely[p] : r->low[p] - r->likely[p]);
 }
 
 static double sum_of(const double *v)
@@ -116,12 +156,12 @@ static void fit_into(const struct range *r, double rss, double *v)
 	if (excess <= 0)
 		return;
 	for (size_t p = 0; p < N; p++)
-		grown += fmax(0, v[p] - r->low[p]);
+		grown += fmax(0, v[p] - r->least[p]);
 
 	double f = grown > 0 ? fmin(1, excess / grown) : 0;
 
 	for (size_t p = 0; p < N; p++)
-		v[p] -= f * fmax(0, v[p] - r->low[p]);
+		v[p] -= f * fmax(0, v[p] - r->least[p]);
 
 	double sum = sum_of(v);
 
@@ -130,27 +170,24 @@ static void fit_into(const struct range *r, double rss, double *v)
 }
 
 void stack_between(const struct rss_split *from, const struct rss_split *to, const struct go_counters *from_counted,
-		   const struct go_counters *to_counted, const struct go_counters *counted, double share, uint64_t rss_bytes,
-		   uint64_t ret[RSS_PART_COUNT_])
+		   const struct go_counters *to_counted, const struct stack_moment *now, uint64_t ret[RSS_PART_COUNT_])
 {
 	const struct rss_split *a = from ? from : to, *b = to ? to : from;
 	const struct go_counters *ca = from ? from_counted : to_counted, *cb = to ? to_counted : from_counted;
 	struct range r;
-	double v[N] = { 0 }, counted_sum = 0;
+	double v[N];
 
 	for (size_t p = 0; p < N; p++) {
-		double x = (double)a->part[p], y = (double)b->part[p];
-		double by = by_counter(x, y, counter_of(ca, p), counter_of(cb, p), counter_of(counted, p), share);
+		double part[2] = { (double)a->part[p], (double)b->part[p] }, then[2] = { counter_of(ca, p), counter_of(cb, p) };
 
-		r.low[p] = fmin(x, y);
-		r.high[p] = fmax(x, y);
-		r.line[p] = x + (y - x) * share;
-		r.counted[p] = !isnan(by);
-		v[p] = r.counted[p] ? by : 0;
-		counted_sum += v[p];
+		r.least[p] = fmin(part[0], part[1]);
+		if (p == RSS_LAZYFREE && now->lazyfree[0] != MISSING && now->lazyfree[1] != MISSING)
+			by_splits(&r, p, (double)now->lazyfree[0], (double)now->lazyfree[1], 0);
+		else if (!by_counter(&r, p, part, then, counter_of(now->counted, p), now->share))
+			by_splits(&r, p, part[0], part[1], now->share);
 	}
-	fill_room(&r, (double)rss_bytes - counted_sum, v);
-	fit_into(&r, (double)rss_bytes, v);
+	fill(&r, (double)now->rss_bytes, v);
+	fit_into(&r, (double)now->rss_bytes, v);
 	for (size_t p = 0; p < N; p++)
 		ret[p] = v[p] > 0 ? (uint64_t)fmin(v[p], 0x1p62) : 0;
 }
@@ -218,9 +255,16 @@ static struct times times_of(const struct run_series *s, const struct curve *rss
  * ---------------------------------------------------------------------------------------------------------------------- */
 
 /* Where the walk through both series is: the last split and the last row at or before the time; -1: there is none. */
+struct known {
+	int64_t t_ns;
+	uint64_t bytes; /* MISSING: not known from here on */
+};
+
 struct place {
 	const struct run_series *s;
 	long split, row;
+	struct known *lazyfree; /* owned: by slow probes and splits, ascending */
+	size_t n_lazyfree, at_lazyfree; /* at: the first after the time */
 };
 
 static bool split_known(const struct run_series *s, long i)
@@ -271,6 +315,35 @@ static const struct go_counters *row_of_split(const struct run_series *s, long s
 	return c;
 }
 
+static int by_known_time(const void *a, const void *b)
+{
+	return by_time(&((const struct known *)a)->t_ns, &((const struct known *)b)->t_ns);
+}
+
+/* Slow probes read the kernel's own number of what is lazily freed, more often than splits are made. */
+static void find_lazyfree(struct place *at)
+{
+	const struct run_series *s = at->s;
+
+	at->lazyfree = xcalloc(s->n_probes + s->n_splits + 1, sizeof(*at->lazyfree));
+	for (size_t i = 0; i < s->n_probes; i++)
+		if (s->probes[i].lazyfree_bytes != MISSING || s->probes[i].slow == 1)
+			at->lazyfree[at->n_lazyfree++] = (struct known){ s->probes[i].t_ns, s->probes[i].lazyfree_bytes };
+	/* Without any probe the counters know better. */
+	for (size_t i = 0; i < s->n_splits && at->n_lazyfree; i++)
+		if (split_known(s, (long)i))
+			at->lazyfree[at->n_lazyfree++] = (struct known){ s->splits[i].t_ns, s->splits[i].s.part[RSS_LAZYFREE] };
+	qsort(at->lazyfree, at->n_lazyfree, sizeof(*at->lazyfree), by_known_time);
+}
+
+static void lazyfree_at(struct place *at, int64_t t_ns, uint64_t ret[2])
+{
+	while (at->at_lazyfree < at->n_lazyfree && at->lazyfree[at->at_lazyfree].t_ns <= t_ns)
+		at->at_lazyfree++;
+	ret[0] = at->at_lazyfree ? at->lazyfree[at->at_lazyfree - 1].bytes : MISSING;
+	ret[1] = at->at_lazyfree < at->n_lazyfree ? at->lazyfree[at->at_lazyfree].bytes : ret[0];
+}
+
 static void point_at(struct place *at, int64_t t_ns, uint64_t rss_bytes, struct stack_point *ret)
 {
 	const struct run_series *s = at->s;
@@ -295,15 +368,16 @@ static void point_at(struct place *at, int64_t t_ns, uint64_t rss_bytes, struct 
 		return;
 	}
 	int64_t from_ns = from ? s->splits[at->split].t_ns : t_ns, to_ns = to ? s->splits[at->split + 1].t_ns : t_ns;
+	struct stack_moment now = { counted, from && to ? (double)(t_ns - from_ns) / (double)(to_ns - from_ns) : 0, rss_bytes, { 0 } };
 
+	lazyfree_at(at, t_ns, now.lazyfree);
 	stack_between(from ? &s->splits[at->split].s : NULL, to ? &s->splits[at->split + 1].s : NULL, from ? row_of_split(s, at->split) : NULL,
-		      to ? row_of_split(s, at->split + 1) : NULL, counted,
-		      from && to ? (double)(t_ns - from_ns) / (double)(to_ns - from_ns) : 0, rss_bytes, ret->part);
+		      to ? row_of_split(s, at->split + 1) : NULL, &now, ret->part);
 }
 
 void stack_make(struct stack *ret, const struct run_series *series, int64_t end_ns, size_t max_points)
 {
-	struct place at = { series, -1, -1 };
+	struct place at = { .s = series, .split = -1, .row = -1 };
 	struct curve cleanup_curve rss;
 
 	*ret = (struct stack){ 0 };
@@ -316,10 +390,12 @@ void stack_make(struct stack *ret, const struct run_series *series, int64_t end_
 
 	struct times t = times_of(series, &rss, max_points < 64 ? 64 : max_points);
 
+	find_lazyfree(&at);
 	ret->v = xcalloc(t.n + 1, sizeof(*ret->v));
 	for (size_t i = 0; i < t.n; i++)
 		point_at(&at, t.v[i], curve_at(&rss, t.v[i]), &ret->v[ret->n++]);
 	free(t.v);
+	free(at.lazyfree);
 }
 
 void stack_done(struct stack *s)

@@ -6,10 +6,13 @@
  * heap in use, its idle heap, its stacks and its own tables are, but not how much of them is resident. So:
  *   - at the time of a split the parts are what the split says, whose sum is the RSS of that moment;
  *   - between two splits a part that has a counter (objects and fragmentation: heap in use; lazily freed: heap released; stacks, idle
- *     and the runtime's own: theirs) is the counter times the share of it that was resident, which goes in a straight line from the
- *     one split's to the other's;
- *   - a part without one (native, thread stacks, files), and one whose counter does not fit what the splits say, stays between its two
- *     exact values, and moves there as far as RSS leaves room;
+ *     and the runtime's own: theirs) is the counter times the share of it that was resident at the split which is nearer, in time and in
+ *     what was counted then;
+ *   - what is lazily freed lies between the nearest two numbers that the kernel tells (smaps_rollup, a split), where it told one;
+ *   - a part without a counter (native, thread stacks, files), and one whose counter does not fit what the splits say, lies on the straight line
+ *     between its two exact values;
+ *   - RSS, known a thousand times a second, moves all of them from there towards what the other split says, as far as it asks; one whose
+ *     counter was at neither split as it is now, to anything between nothing and all that is counted;
  *   - what the counters count beyond RSS is not resident (yet): it is taken off the parts that have grown, never below zero;
  *   - what RSS has beyond the parts belongs to none: it is left out, and a figure shows it as a gap below the outline.
  * Before the first split and after the last the share is that one's. Where RSS, or both splits and counters, are not known, nothing is.
@@ -20,7 +23,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "gostate/readings.h"
 #include "record/series.h"
 
 struct run_series;
@@ -49,8 +51,14 @@ void stack_done(struct stack *s);
 const struct stack_point *stack_at(const struct stack *s, int64_t t_ns);
 uint64_t stack_sum(const struct stack_point *p);
 
+struct stack_moment {
+	const struct go_counters *counted; /* NULL: not known */
+	double share;                      /* of the way from the one split to the other: 0 to 1 */
+	uint64_t rss_bytes;
+	uint64_t lazyfree[2];              /* the kernel's own number, nearest before and after; MISSING: not known */
+};
+
 /* One moment between two splits; what stack_make() does for each. from or to NULL: there is none on that side (one there must be).
- * from_counted, to_counted, counted: the counters at these three times; NULL: not known. share: 0 at `from`, 1 at `to`. */
+ * from_counted, to_counted: the counters at these; NULL: not known. */
 void stack_between(const struct rss_split *from, const struct rss_split *to, const struct go_counters *from_counted,
-		   const struct go_counters *to_counted, const struct go_counters *counted, double share, uint64_t rss_bytes,
-		   uint64_t ret[RSS_PART_COUNT_]);
+		   const struct go_counters *to_counted, const struct stack_moment *now, uint64_t ret[RSS_PART_COUNT_]);

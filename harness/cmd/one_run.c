@@ -24,13 +24,13 @@ static int which_run(const struct campaign *c, const char *spec, struct err *err
 	if (!c->n_runs)
 		return err_usage(err, "%s: the campaign has no runs", c->dir);
 
-	cleanup_free char *list = strv_join(&names, ", ");
+	cleanup_free char *list = strv_join(&names, "; ");
 
 	if (spec)
 		(void)err_usage(err, "%s: there is no run '%s'", c->dir, spec);
 	else
 		(void)err_usage(err, "%s has %zu runs: say which one with --run CELL/REPEAT", c->dir, c->n_runs);
-	return err_hint(err, "%s %s%s", c->n_runs == 1 ? "there is" : "there are", list, c->n_runs > NAMED_MAX ? ", ..." : "");
+	return err_hint(err, "%s %s%s", c->n_runs == 1 ? "there is" : "there are", list, c->n_runs > NAMED_MAX ? "; ..." : "");
 }
 
 int one_run_find(const struct campaign *c, const char *spec, const struct campaign_run **ret, struct err *err)

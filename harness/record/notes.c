@@ -112,9 +112,9 @@ static bool take_line(char *line, struct notes *ret)
 static int take_lines(const char *path, char *text, size_t len, struct notes *ret, struct strv *damage, struct err *err)
 {
 	unsigned number = 0;
-	char *stop;
+	char *stop, *at = text;
 
-	for (char *at = text; (stop = memchr(at, '\n', (size_t)(text + len - at))); at = stop + 1) {
+	for (; (stop = memchr(at, '\n', (size_t)(text + len - at))); at = stop + 1) {
 		int e = 0;
 
 		*stop = 0;
@@ -128,7 +128,7 @@ static int take_lines(const char *path, char *text, size_t len, struct notes *re
 			strv_pushf(damage, "%s:%u: not %s", FILE_NAME, number, number == 1 ? "the format line of such a file" : "a mark");
 		return 0;
 	}
-	if (damage && (!number || text[len - 1] != '\n'))
+	if (damage && (!number || at < text + len))
 		strv_pushf(damage, "%s ends in the middle", FILE_NAME);
 	return 0;
 }

@@ -168,7 +168,7 @@ static bool tells_apart(const json_t *result, const char *label, const char *val
 	return false;
 }
 
-/* "container_memory_rss{pod=web-1}"; name: instead of the metric's. Caller frees. */
+/* "container_memory_rss {pod=web-1}"; name: instead of the metric's. Caller frees. */
 static char *series_name(const json_t *result, const json_t *metric, const char *name)
 {
 	cleanup_strv struct strv labels = STRV_INIT;
@@ -181,7 +181,7 @@ static char *series_name(const json_t *result, const json_t *metric, const char 
 	strv_sort(&labels);
 
 	cleanup_free char *list = labels.n && (!name || json_array_size(result) > 1) ? strv_join(&labels, ", ") : NULL;
-	cleanup_free char *whole = list ? strf("%s{%s}", name ? name : own ? own : "", list) : xstrdup(name ? name : own ? own : "overlay");
+	cleanup_free char *whole = list ? strf("%s {%s}", name ? name : own ? own : "", list) : xstrdup(name ? name : own ? own : "overlay");
 	return legend_name(whole);
 }
 
@@ -336,7 +336,7 @@ static int read_csv(char *text, const char *path, const char *name, struct overl
 	for (char *row; (row = strsep(&at, "\n")) && r >= 0;) {
 		cleanup_free char *where = strf("%s:%lu", path, ++line);
 
-		if (*bare(row))
+		if (row[strspn(row, " \t\r")])
 			r = read_row(s, row, where, err);
 	}
 	if (r < 0)
