@@ -116,7 +116,13 @@ $O/probe/%: harness/tests/probe/%.c $O/libmemtide.a $O/.flags
 	@echo "  CC      $<"
 	$Q$(CC) $(OUR_CPPFLAGS) $(OUR_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $O/libmemtide.a $(OUR_LDLIBS)
 
--include $(LIB_OBJ:.o=.d) $O/obj/memtide.d $(UNIT_BIN:=.d) $(PROBES:=.d)
+FUZZERS := $(patsubst harness/tests/fuzz/%.c,$O/fuzz/%,$(wildcard harness/tests/fuzz/*.c))
+$O/fuzz/%: harness/tests/fuzz/%.c $O/libmemtide.a $O/.flags
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$Q$(CC) $(OUR_CPPFLAGS) $(OUR_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $O/libmemtide.a $(OUR_LDLIBS)
+
+-include $(LIB_OBJ:.o=.d) $O/obj/memtide.d $(UNIT_BIN:=.d) $(PROBES:=.d) $(FUZZERS:=.d)
 
 # --- packages -----------------------------------------------------------------------------------------------------------------------
 # golang-go (1.19) begins the fetching of toolchains where there is no `go` yet.
@@ -167,9 +173,17 @@ check: ## all tests; TESTS=FILE for some, SAN=... with sanitizers
 	@$(MAKE) --no-print-directory deps
 	+@$(AGAIN) check-built WERROR=1
 
-check-built: all $(UNIT_BIN) $(STIMULI) $(PROBES) hdr-check house-check
+check-built: all $(UNIT_BIN) $(STIMULI) $(PROBES) $(FUZZERS) hdr-check house-check
 	@[ -n "$(PYTHON)" ] || { echo "memtide: no python3 here has pytest: run 'make deps'" >&2; exit 1; }
 	$(PYTHON) -m pytest -p no:cacheprovider -q -rs $(TESTS) --build=$O
+
+FUZZ ?= 10m
+fuzz: ## damages Go binaries and reads them, under sanitizers; FUZZ=10m says how long
+	@$(MAKE) --no-print-directory deps
+	+@$(AGAIN) SAN=address,undefined fuzz-built
+
+fuzz-built: all $(FUZZERS)
+	nice -n 19 $(PYTHON) harness/tests/fuzz/fuzz.py --build=$O --for $(FUZZ)
 
 # Each header compiles alone, whatever was included before it.
 hdr-check: | $O/.have-libraries
@@ -183,18 +197,19 @@ house-check: ## rooms include only what lies to their left; every file has its l
 	@harness/tests/house.sh
 
 # --- bench --------------------------------------------------------------------------------------------------------------------------
-$O/bench/meter: harness/tests/bench/meter.c $O/libmemtide.a $O/.flags
+METERS := $(patsubst harness/tests/bench/%.c,$O/bench/%,$(wildcard harness/tests/bench/*.c))
+$O/bench/%: harness/tests/bench/%.c $O/libmemtide.a $O/.flags
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	$Q$(CC) $(OUR_CPPFLAGS) $(OUR_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $O/libmemtide.a $(OUR_LDLIBS)
 
--include $O/bench/meter.d
+-include $(METERS:=.d)
 
 bench: ## measures memtide itself, beside psutil, psrecord and mprof; BENCH=--campaign=DIR for long runs too
 	@$(MAKE) --no-print-directory deps MORE_PKGS=python3-pip
 	+@$(AGAIN) bench-built
 
-bench-built: all $O/bench/meter $(STIMULI) $(PROBES)
+bench-built: all $(METERS) $(STIMULI) $(PROBES)
 	$(PYTHON) harness/tests/bench/bench.py --build=$O $(BENCH)
 
 # --- the virtual clock --------------------------------------------------------------------------------------------------------------
@@ -210,4 +225,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 FORCE:
-.PHONY: all deps reproduce corpus corpus-mutations gallery check check-built hdr-check house-check bench bench-built validate-clock clean help FORCE
+.PHONY: all deps reproduce corpus corpus-mutations gallery check check-built fuzz fuzz-built hdr-check house-check bench bench-built validate-clock clean help FORCE
