@@ -32,9 +32,12 @@ class Bench:
         self.missed = 0
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="memtide-bench-"))
 
-    def meter(self, *args):
-        done = subprocess.run([self.build / "bench/meter", *map(str, args)], capture_output=True, text=True, check=True)
+    def meter(self, *args, program="meter"):
+        done = subprocess.run([self.build / "bench" / program, *map(str, args)], capture_output=True, text=True, check=True)
         return {name: float(value) for name, value in map(str.split, done.stdout.splitlines())}
+
+    def gometer(self, *args):
+        return self.meter(*args, program="gometer")
 
     def goal(self, what, value, unit, limit=None, at_least=False, spread=""):
         """One line: the figure and, where there is one, its goal."""
@@ -210,6 +213,87 @@ def measure_split(b):
     b.goal("a serving target of 400 MB, slower by once a second", slower, "%", 1)
 
 
+BIG_PACKAGE = """
+type T{n} struct {{ A, B, C int; D, E string; F []byte; G map[string]int; H *T{n}; I interface{{}}; J func(int) error }}
+
+func (t *T{n}) M{n}(x int, y string) (string, error) {{
+	t.A += x
+	if t.G == nil {{ t.G = map[string]int{{}} }}
+	for i := 0; i < x; i++ {{
+		t.G[fmt.Sprint(i, t.B)] += i
+		t.F = append(t.F, byte(i), byte(t.C), y[i%len(y)])
+		switch i % 4 {{
+		case 0: t.B += len(t.D)
+		case 1: t.E += t.D[:len(t.D)/2]
+		case 2: t.I = struct{{ U, V int }}{{i, x}}
+		default: t.H = &T{n}{{A: i, D: t.E, J: func(n int) error {{ return fmt.Errorf("%d %s %v", n, t.D, i) }}}}
+		}}
+	}}
+	if t.J != nil {{ if err := t.J(t.A); err != nil {{ return "", fmt.Errorf("wrapped %w", err) }} }}
+	return fmt.Sprintf("%v %v %s %d", t.A, t.I, t.E, len(t.G)), nil
+}}
+"""
+
+
+def go_binary(b, folder, out):
+    """Builds what lies in a folder with the newest release that is here; the cache is memtide's own."""
+    listed = json.loads(subprocess.run([b.build / "memtide", "go", "list", "--json"], capture_output=True, text=True, check=True).stdout)
+    found = [t for t in listed if t["here"] and t["version"].replace(".", "").isdigit()]
+    goroot = max(found, key=lambda t: tuple(map(int, t["version"].split("."))))["goroot"]
+    cache = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "memtide/go-build")
+    env = {
+        "PATH": os.environ["PATH"], "HOME": str(b.work), "GOCACHE": cache, "GOENV": "off", "GOTOOLCHAIN": "local", "GOWORK": "off",
+        "GO111MODULE": "off", "GOFLAGS": "", "CGO_ENABLED": "0", "GOPATH": str(b.build / "bench/gopath"),
+    }  # fmt: skip
+    subprocess.run([f"{goroot}/bin/go", "build", "-o", out, "."], cwd=folder, env=env, check=True)
+
+
+def big_binary(b, packages=115, types=250):
+    """About 100 MB of program; built once, which takes minutes."""
+    out = b.build / "bench/big"
+    if out.exists():
+        return out
+    top = b.build / "bench/gopath/src/big"
+    for p in range(packages):
+        (top / f"p{p}").mkdir(parents=True, exist_ok=True)
+        calls = "".join(f'\tfmt.Println((&T{n}{{}}).M{n}(n, "x"))\n' for n in range(types))
+        text = f'package p{p}\n\nimport "fmt"\n' + "".join(BIG_PACKAGE.format(n=n) for n in range(types))
+        (top / f"p{p}/p.go").write_text(f"{text}\nfunc All(n int) {{\n{calls}}}\n")
+    imports = "".join(f'\t"big/p{p}"\n' for p in range(packages))
+    calls = "".join(f"\tp{p}.All(len(os.Args) - 1)\n" for p in range(packages))
+    (top / "main.go").write_text(f'package main\n\nimport (\n\t"os"\n{imports})\n\nfunc main() {{\n{calls}}}\n')
+    go_binary(b, top, out)
+    return out
+
+
+def measure_inside(b):
+    """Reading a Go process from outside: the look-up in its binary, one reading, and readings at the sampler's rate."""
+    print("Reading a Go process")
+    small = b.work / "memstats"
+    go_binary(b, ROOT / "harness/tests/stimuli/go/memstats", small)
+    for what, binary, goal in (("small", small, 20), ("large", big_binary(b), 50)):
+        m = b.gometer("lookup", binary)
+        size = binary.stat().st_size / 1e6
+        b.goal(f"look-up in a {what} binary ({size:.0f} MB), median of 15", m["lookup_ms"], "ms", goal, spread=f"CPU {m['cpu_ms']:.1f} ms")
+    process = subprocess.Popen([small], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        process.stdin.write(b"alloc 100\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        m = b.gometer("hot", process.pid)
+        b.goal("one reading of all counters, caches hot", m["read_us"], "us", 5)
+        b.goal("whether it is still the same process and program", m["same_us"], "us")
+        b.goal("readings at 100 Hz: CPU", b.gometer("rate", process.pid, 100, SECONDS)["cpu_percent"], "% of one", 1)
+        process.stdin.write(b"churn 4\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        m = b.gometer("rate", process.pid, 1000, SECONDS)
+        b.goal("readings that raced, and were dropped, while everything changes", m["raced_percent"], "%")
+    finally:
+        process.kill()
+        process.wait()
+
+
 def measure_campaign(b, campaign):
     """An idle campaign of long runs: what it takes on disk, and how long table and figures take."""
     print(f"A recorded campaign: {campaign}")
@@ -348,6 +432,7 @@ def main():
         measure_start(b)
         measure_clock(b)
         measure_split(b)
+        measure_inside(b)
         if args.campaign:
             measure_campaign(b, args.campaign.resolve())
         measure_peers(b)
