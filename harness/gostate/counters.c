@@ -172,6 +172,8 @@ void counter_plan_make(struct counter_plan *plan, const struct go_layout *l, uin
 struct look {
 	const struct counter_plan *plan;
 	unsigned char bytes[COUNTER_BYTES_MAX];
+	uint64_t allp, n_ps; /* the Ps that each_p is of; n_ps 0: none were read with the rest */
+	int32_t each_p[PS_KEPT];
 };
 
 static uint64_t number(const void *at, size_t size)
@@ -293,11 +295,55 @@ static int64_t goroutines_but_ps(const struct look *k)
 	return n - (int32_t)value(k, FIELD_NGFREE_STACK) - (int32_t)value(k, FIELD_NGFREE_NO_STACK);
 }
 
-static bool read_ranges(const struct go_target *t, struct look *k)
+/* Ps as they were kept, if no one writes them just now. */
+static size_t kept_ps(const struct go_target *t, struct look *k, uint64_t *ps)
 {
-	struct iovec here = { k->bytes, k->plan->n_bytes };
+	uint32_t version = t->ps ? atomic_load_explicit(&t->ps->version, memory_order_acquire) : 1;
 
-	return process_vm_readv(t->pid, &here, 1, k->plan->ranges, k->plan->n_ranges, 0) == (ssize_t)k->plan->n_bytes;
+	k->n_ps = 0;
+	if (version % 2)
+		return 0;
+	k->allp = atomic_load_explicit(&t->ps->allp, memory_order_relaxed);
+	uint64_t n = atomic_load_explicit(&t->ps->n, memory_order_relaxed);
+	for (uint64_t i = 0; i < n && i < PS_KEPT; i++)
+		ps[i] = atomic_load_explicit(&t->ps->ps[i], memory_order_relaxed);
+	atomic_thread_fence(memory_order_acquire);
+	if (n <= PS_KEPT && atomic_load_explicit(&t->ps->version, memory_order_relaxed) == version)
+		k->n_ps = n;
+	return k->n_ps;
+}
+
+static void keep_ps(const struct go_target *t, uint64_t allp, uint64_t n, const uint64_t *ps)
+{
+	uint32_t version = t->ps ? atomic_load_explicit(&t->ps->version, memory_order_relaxed) : 1;
+
+	if (n > PS_KEPT || version % 2 || !atomic_compare_exchange_strong(&t->ps->version, &version, version + 1))
+		return;
+	atomic_thread_fence(memory_order_release);
+	atomic_store_explicit(&t->ps->allp, allp, memory_order_relaxed);
+	atomic_store_explicit(&t->ps->n, n, memory_order_relaxed);
+	for (uint64_t i = 0; i < n; i++)
+		atomic_store_explicit(&t->ps->ps[i], ps[i], memory_order_relaxed);
+	atomic_store_explicit(&t->ps->version, version + 2, memory_order_release);
+}
+
+/* All fields and, where the Ps are known, what each of them keeps: one call. */
+static bool read_all(const struct go_target *t, struct look *k)
+{
+	const struct counter_plan *plan = k->plan;
+	const struct go_member *m = &t->layout->member[GO_P_GFREE];
+	struct iovec there[COUNTER_RANGES_MAX + PS_KEPT];
+	uint64_t ps[PS_KEPT];
+	size_t n = kept_ps(t, k, ps), bytes = n * sizeof(k->each_p[0]);
+	struct iovec here[2] = { { k->bytes, plan->n_bytes }, { k->each_p, bytes } };
+
+	memcpy(there, plan->ranges, plan->n_ranges * sizeof(there[0]));
+	for (size_t i = 0; i < n; i++)
+		there[plan->n_ranges + i] = (struct iovec){ (void *)(uintptr_t)(ps[i] + m->offset), sizeof(k->each_p[0]) };
+	ssize_t got = process_vm_readv(t->pid, here, n ? 2 : 1, there, plan->n_ranges + n, 0);
+	if (got >= 0 && (size_t)got < plan->n_bytes + bytes)
+		k->n_ps = 0; /* the Ps are where they were no longer */
+	return got >= (ssize_t)plan->n_bytes;
 }
 
 /* The free Gs that each P keeps. They move between it and the common list, 32 at a time: as runtime.NumGoroutine itself does, a look
@@ -308,8 +354,13 @@ static bool free_gs_of_ps(const struct go_target *t, const struct look *k, int64
 	uint64_t allp = value(k, FIELD_ALLP), n = value(k, FIELD_ALLP_LEN);
 
 	*ret = 0;
-	if (n > PS_MAX)
+	if (m->size != sizeof(int32_t) || n > PS_MAX)
 		return false;
+	if (n == k->n_ps && allp == k->allp) {
+		for (size_t i = 0; i < n; i++)
+			*ret += k->each_p[i];
+		return true;
+	}
 	while (n > 0) {
 		uint64_t ps[PS_AT_ONCE];
 		int32_t each[PS_AT_ONCE];
@@ -317,9 +368,11 @@ static bool free_gs_of_ps(const struct go_target *t, const struct look *k, int64
 
 		if (!go_target_read(t, allp, ps, count * sizeof(ps[0])))
 			return false;
+		if (n == value(k, FIELD_ALLP_LEN))
+			keep_ps(t, allp, n, ps);
 		for (size_t i = 0; i < count; i++)
 			ps[i] += m->offset;
-		if (m->size != sizeof(each[0]) || go_target_read_each(t, ps, count, sizeof(each[0]), each) != count)
+		if (go_target_read_each(t, ps, count, sizeof(each[0]), each) != count)
 			return false;
 		for (size_t i = 0; i < count; i++)
 			*ret += each[i];
@@ -333,7 +386,7 @@ static enum go_look look_once(const struct go_target *t, struct look *k, struct 
 {
 	int64_t n, free_gs;
 
-	if (!read_ranges(t, k))
+	if (!read_all(t, k))
 		return GO_LOOK_GONE;
 	/* schedinit of runtime/proc.go makes the Ps last, newproc then the first goroutine. */
 	if (!value(k, FIELD_ALLP_LEN) || !value(k, FIELD_ALLGLEN) || !value(k, FIELD_MNEXT))

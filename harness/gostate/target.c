@@ -314,6 +314,7 @@ int go_target_open(pid_t pid, struct go_target **ret, enum go_refusal *ret_why, 
 	int r;
 
 	t->pid = pid;
+	t->ps = xcalloc(1, sizeof(*t->ps));
 	t->pidfd = t->proc_fd = -1;
 	r = open_process(t, &why, err);
 	if (r >= 0)
@@ -343,6 +344,7 @@ struct go_target *go_target_free(struct go_target *t)
 		(void)close(t->pidfd);
 	if (t->proc_fd >= 0)
 		(void)close(t->proc_fd);
+	free(t->ps);
 	free(t);
 	return NULL;
 }

@@ -3,6 +3,7 @@
  * target_parts.h - what target.c and counters.c share of a target. Private to gostate/.
  */
 #pragma once
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -48,6 +49,15 @@ struct counter_plan {
 	unsigned minor; /* of the release; newest where it is not known */
 };
 
+#define PS_KEPT 64
+
+/* Where the Ps were when they were last looked up, for any thread: they never move while runtime.allp has this address and length.
+ * `version` is odd while it is written. */
+struct kept_ps {
+	_Atomic uint32_t version;
+	_Atomic uint64_t allp, n, ps[PS_KEPT];
+};
+
 /* From the layout and the bias. */
 void counter_plan_make(struct counter_plan *plan, const struct go_layout *l, uint64_t bias);
 
@@ -62,4 +72,5 @@ struct go_target {
 	dev_t exe_dev;
 	ino_t exe_ino;
 	struct counter_plan counters;
+	struct kept_ps *ps; /* owned; NULL: none are kept */
 };

@@ -208,6 +208,46 @@ static void test_goal(void **state)
 	check_raced();
 }
 
+/* Where the Ps are is kept; GOMAXPROCS changes how many, or moves them. */
+static void test_kept_ps(void **state)
+{
+	static struct kept_ps kept;
+	static uint64_t other[1];
+	static __typeof__(fake.ps[0]) one = { 0, 9 };
+	struct go_counters c;
+
+	(void)state;
+	as_1_27();
+	memset(&kept, 0, sizeof(kept));
+	target.ps = &kept;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(go_counters_read(&target, &c), GO_LOOK_OK);
+		assert_int_equal(c.goroutines, 120 - 5 - 8 - 4 - 2);
+		assert_int_equal(kept.n, 2);
+	}
+	fake.ps[1].free_gs = 3;
+	assert_int_equal(go_counters_read(&target, &c), GO_LOOK_OK);
+	assert_int_equal(c.goroutines, 120 - 5 - 8 - 4 - 3);
+	fake.allp.n = 1;
+	assert_int_equal(go_counters_read(&target, &c), GO_LOOK_OK);
+	assert_int_equal(c.goroutines, 120 - 5 - 8 - 4);
+	fake.allp.ps = (uint64_t)(uintptr_t)other;
+	other[0] = (uint64_t)(uintptr_t)&one;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(go_counters_read(&target, &c), GO_LOOK_OK);
+		assert_int_equal(c.goroutines, 120 - 5 - 8 - 9);
+	}
+	kept.ps[0] = 64; /* kept, but not there */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(go_counters_read(&target, &c), GO_LOOK_OK);
+		assert_int_equal(c.goroutines, 120 - 5 - 8 - 9);
+	}
+	assert_int_equal(kept.ps[0], other[0]);
+	kept.version = 1; /* another thread writes it */
+	assert_int_equal(go_counters_read(&target, &c), GO_LOOK_OK);
+	assert_int_equal(c.goroutines, 120 - 5 - 8 - 9);
+}
+
 static void test_early(void **state)
 {
 	struct go_counters c;
@@ -330,8 +370,9 @@ static void test_settings(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_1_15), cmocka_unit_test(test_1_27), cmocka_unit_test(test_goal), cmocka_unit_test(test_early),
-		cmocka_unit_test(test_gone), cmocka_unit_test(test_garbage), cmocka_unit_test(test_lying_layout), cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_1_15), cmocka_unit_test(test_1_27), cmocka_unit_test(test_goal), cmocka_unit_test(test_kept_ps),
+		cmocka_unit_test(test_early), cmocka_unit_test(test_gone), cmocka_unit_test(test_garbage), cmocka_unit_test(test_lying_layout),
+		cmocka_unit_test(test_settings),
 	};
 
 	return cmocka_run_group_tests_name("counters", tests, NULL, NULL);
