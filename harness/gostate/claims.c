@@ -90,7 +90,8 @@ static void merge_arenas(struct claims *c)
 {
 	size_t n = 0;
 
-	qsort(c->arenas, c->n_arenas, sizeof(*c->arenas), by_start);
+	if (c->n_arenas)
+		qsort(c->arenas, c->n_arenas, sizeof(*c->arenas), by_start);
 	for (size_t i = 0; i < c->n_arenas; i++) {
 		if (n && c->arenas[i].start <= c->arenas[n - 1].end) {
 			if (c->arenas[i].end > c->arenas[n - 1].end)
@@ -278,7 +279,8 @@ static void settle(struct claims *c)
 {
 	size_t n = 0;
 
-	qsort(c->v, c->n, sizeof(*c->v), by_claim);
+	if (c->n)
+		qsort(c->v, c->n, sizeof(*c->v), by_claim);
 	for (size_t i = 0; i < c->n; i++) {
 		struct claim claim = c->v[i];
 

@@ -3,8 +3,8 @@
  * pages.h - which pages of a process are resident. Private to gostate/.
  *
  * By the PAGEMAP_SCAN ioctl (6.7 and later), else by reading /proc/PID/pagemap. Both hold the target's mmap lock for reading, as
- * its own page faults do, for the pages of 64 MB at most at a time. The page of zeros, which RSS does not count, is left out by the former; the latter
- * cannot tell it from a page that a fork shares.
+ * its own page faults do, for the pages of 64 MB at most at a time. The page of zeros, which RSS does not count, is left out by the
+ * former; the latter cannot tell it from a page that a fork shares, and gives up on programs that map more than 1 TB (sanitizers do).
  */
 #pragma once
 #include <stdbool.h>
@@ -22,7 +22,7 @@ struct resident {
 };
 
 struct pages {
-	struct resident *v; /* owned; sorted, never across the 0-length gap between two kinds */
+	struct resident *v; /* owned; sorted */
 	size_t n, room;
 	void *entries; /* owned */
 };

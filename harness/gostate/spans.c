@@ -192,7 +192,8 @@ static void settle(struct spans *s)
 			s->inuse_bytes += span.end - span.start;
 		sorted[n++] = span;
 	}
-	memcpy(s->v, sorted, n * sizeof(*sorted));
+	if (n)
+		memcpy(s->v, sorted, n * sizeof(*sorted));
 	s->n = n;
 }
 

@@ -89,7 +89,8 @@ static void claim_of_ms(struct claims *c, const struct go_target *t, const struc
 		if (!go_target_read(t, m + link->offset, &m, sizeof(m)))
 			break;
 	}
-	qsort(c->ids, c->n_ids, sizeof(*c->ids), by_id);
+	if (c->n_ids)
+		qsort(c->ids, c->n_ids, sizeof(*c->ids), by_id);
 }
 
 /* /proc/PID/task/TID/syscall ends with the stack pointer and the pc; of a thread on a CPU it is "running". */

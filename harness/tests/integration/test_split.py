@@ -94,7 +94,8 @@ def is_about(split, expected, rest=3):
         assert low <= split[part] <= high, (part, split)
     for part in ("objects", "fragmentation", "stacks", "idle", "lazyfree", "native", "thread_stacks"):
         if part not in expected:
-            assert split[part] < rest, (part, split)
+            # What the background scavenger gives back lazily by itself (1.13 to 1.15) was idle a moment ago.
+            assert split[part] < (10 if part == "lazyfree" else rest), (part, split)
 
 
 GO_HOLDS = {
@@ -141,14 +142,15 @@ def test_what_c_holds(build_go, split_of, what, release):
 def test_freed_and_not_given_back(build_go, split_of, release):
     """The background scavenger may be at work, slowly: what it has given back is in no RSS, and in no part."""
     split = split_of(build_go("holdings", release), "freed")
-    is_about(split, {"idle": (200, 301)})
+    is_about(split, {"idle": (200, 301), "lazyfree": (0, 0 if release in ("1.11", "1.16", "latest") else 100)})
+    assert split["idle"] + split["lazyfree"] < 302, split
 
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_given_back_lazily_or_not(build_go, split_of, release):
     """1.12 to 1.15 use MADV_FREE unless they are told not to, all others only if they are; 1.11 cannot."""
     program = build_go("holdings", release)
-    lazy = {"lazyfree": (297, 301)}
+    lazy = {"lazyfree": (290, 301)}
     default = split_of(program, "returned")
     is_about(default, lazy if release in ("1.12", "1.13") else {}, rest=6)
     if release != "1.11":
