@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 
+from goroutines import measure_goroutines
+
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 PEERS = ["psutil==7.2.2", "memory-profiler==0.61.0", "psrecord==1.4"]
 MIB = 1 << 20
@@ -433,6 +435,7 @@ def main():
         measure_clock(b)
         measure_split(b)
         measure_inside(b)
+        measure_goroutines(b)
         if args.campaign:
             measure_campaign(b, args.campaign.resolve())
         measure_peers(b)

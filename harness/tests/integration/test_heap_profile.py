@@ -94,7 +94,7 @@ def test_none_is_kept(build, programs, tmp_path):
     """From 1.17 on the linker leaves it out of a program that cannot ask for it."""
     for minor in some(programs):
         file = tmp_path / f"{minor}.pb.gz"
-        with Live(build, programs(minor, "parked"), 2000) as live:
+        with Live(build, programs(minor, "parked"), 10_000) as live:
             live.line()
             live.tell("gc")
             live.tell("gc")
