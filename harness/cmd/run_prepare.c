@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "cmd/run_parts.h"
+#include "gostate/target.h"
 #include "run/clock.h"
 
 static void report_fetch(void *arg, const struct go_version *v, uint64_t bytes, bool unpacking)
@@ -71,6 +72,9 @@ static void prepare_release(struct job *j, size_t spec)
 			if (!told)
 				log_warn("%s: %s", c->id, err_text(&failed));
 			told = true;
+		} else {
+			/* Before a run has to wait for it. What cannot be read inside is told in each run's record. */
+			(void)go_binary_prepare(b->build.binary, NULL);
 		}
 		err_done(&failed);
 	}
@@ -106,6 +110,7 @@ static void prepare_command(struct job *j, struct strv *command)
 		j->cells[i].why = strf("cannot run %s: no such executable", command->v[0]);
 	}
 	if (path) {
+		(void)go_binary_prepare(path, NULL);
 		free(command->v[0]);
 		command->v[0] = path;
 	}

@@ -21,7 +21,7 @@
 #include "gostate/readings.h"
 #include "gostate/target_parts.h"
 
-#define KEPT_MAX 64
+#define KEPT_MAX 1024 /* of 5 kB or so: all binaries of a corpus */
 #define STAT_TEXT_MAX 2048
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h; flags are field 9 of /proc/PID/stat */
 #define OLDEST_MINOR 11       /* the oldest release whose layouts are tested */
@@ -305,6 +305,22 @@ static int open_binary(struct go_target *t, enum go_refusal *why, struct err *er
 		return refuse_layout(t->layout, path, err);
 	}
 	return 0;
+}
+
+int go_binary_prepare(const char *path, struct err *err)
+{
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct kept_layout *k;
+	struct stat s;
+	int r;
+
+	if (fd < 0 || fstat(fd, &s) < 0)
+		return err_set(err, errno, "cannot read %s", path);
+	r = keep(&s, fd, path, &k, err);
+	if (r < 0)
+		return r;
+	k->used = ++kept_clock;
+	return complete(k->layout, path, err);
 }
 
 int go_target_open(pid_t pid, struct go_target **ret, enum go_refusal *ret_why, struct err *err)
