@@ -45,6 +45,7 @@ struct inside_report {
 	uint64_t readings, raced;      /* raced: looks of which nothing was kept */
 	uint64_t splits, splits_raced; /* likewise */
 	uint64_t split_error_bytes;    /* |sum - RSS| at worst, of those that were kept; MISSING: none */
+	double looks_s;                /* what the looks of the main thread took, real time: splits, snapshots */
 	struct go_settings settings;   /* as they were last */
 	unsigned heap_profiles;
 	char heap_profile_why[INSIDE_WHY_MAX]; /* why there is none; "" */
