@@ -15,7 +15,8 @@ static int minor_of(const struct mechanism_facts *f)
 	const char *go = json_string_value(json_object_get(json_object_get(f->run, "go"), "version"));
 	struct go_version v;
 
-	return (runtime && go_version_parse(runtime, &v, NULL) == 0) || (go && go_version_parse(go, &v, NULL) == 0) ? v.minor : -1;
+	return (runtime && go_version_parse(runtime, &v, NULL) == 0) || (go && go_version_parse(go, &v, NULL) == 0) ? v.minor
+														    : -1;
 }
 
 static bool madvdontneed(const struct mechanism_facts *f)
@@ -38,19 +39,21 @@ static double known(double v)
 static struct disproof of_idle(const struct state *s, int minor)
 {
 	double keeps = known(s->heap_inuse) + known(s->go_stacks) + known(s->runtime);
-	struct disproof limit = { "env", "", true, NULL };
+	struct disproof limit = { "env", "", DISPROOF_FALLS, NULL };
 
-	const char *act = "call debug.FreeOSMemory(), or wait: the scavenger gives it back in minutes unless a goal or GOGC=off holds it";
+	const char *act =
+		"call debug.FreeOSMemory(), or wait: the scavenger gives it back in minutes unless a goal or GOGC=off holds it";
 
 	if (minor == 11)
-		return (struct disproof){ "godebug", "scavenge=1", true, act };
+		return (struct disproof){ "godebug", "scavenge=1", DISPROOF_FALLS, act };
 	if (minor == 12)
-		return (struct disproof){ "godebug", "madvdontneed=1,scavenge=1", true, act };
+		return (struct disproof){ "godebug", "madvdontneed=1,scavenge=1", DISPROOF_FALLS, act };
 	limit.act = act;
-	(void)snprintf(limit.value, sizeof(limit.value), "GOMEMLIMIT=%.0fMiB", fmax(ceil(LIMIT_ROOM * keeps / MB(1)), LIMIT_MIN_MB));
+	(void)snprintf(limit.value, sizeof(limit.value), "GOMEMLIMIT=%.0fMiB",
+		       fmax(ceil(LIMIT_ROOM * keeps / MB(1)), LIMIT_MIN_MB));
 	if (minor >= 19)
 		return limit;
-	return (struct disproof){ "for", "4", true, act };
+	return (struct disproof){ "for", "4", DISPROOF_FALLS, act };
 }
 
 static struct disproof of_native(const struct state *s)
@@ -58,15 +61,16 @@ static struct disproof of_native(const struct state *s)
 	const char *act = "look at what C allocates (heaptrack, jemalloc's profile, LD_PRELOAD), or run with MALLOC_ARENA_MAX=2";
 
 	if (s->threads >= 8)
-		return (struct disproof){ "env", "MALLOC_ARENA_MAX=2", true, act };
-	return (struct disproof){ "env", "GOGC=10", false, act };
+		return (struct disproof){ "env", "MALLOC_ARENA_MAX=2", DISPROOF_EITHER, act };
+	return (struct disproof){ "env", "GOGC=10", DISPROOF_STAYS, act };
 }
 
 static struct disproof of_overhead(const struct state *s, const struct diagnosis *d)
 {
 	if (s->profile_buckets > d->held_bytes / 2)
-		return (struct disproof){ "godebug", "memprofilerate=0", true, "set runtime.MemProfileRate = 0, or GODEBUG=profstackdepth=32 where stacks are deep" };
-	return (struct disproof){ NULL, "", false, NULL };
+		return (struct disproof){ "godebug", "memprofilerate=0", DISPROOF_FALLS,
+					  "set runtime.MemProfileRate = 0, or GODEBUG=profstackdepth=32 where stacks are deep" };
+	return (struct disproof){ NULL, "", DISPROOF_STAYS, NULL };
 }
 
 struct disproof disproof_of(const struct mechanism_facts *f, const struct state *s, const struct diagnosis *d)
@@ -77,21 +81,30 @@ struct disproof disproof_of(const struct mechanism_facts *f, const struct state 
 	case MECHANISM_LAZYFREE:
 		if (minor < 12 || madvdontneed(f))
 			break;
-		return (struct disproof){ "godebug", "madvdontneed=1", true, "put the cgroup under pressure (memory.reclaim, a lower limit): lazily freed pages go, used ones stay" };
+		return (struct disproof){
+			"godebug", "madvdontneed=1", DISPROOF_FALLS,
+			"put the cgroup under pressure (memory.reclaim, a lower limit): lazily freed pages go, used ones stay"
+		};
 	case MECHANISM_NOT_YET_SCAVENGED:
 		return of_idle(s, minor);
 	case MECHANISM_LIVE_HEAP:
-		return (struct disproof){ "env", "GOGC=10", false, "take two heap profiles and compare them: go tool pprof -diff_base" };
+		return (struct disproof){ "env", "GOGC=10", DISPROOF_STAYS,
+					  "take two heap profiles and compare them: go tool pprof -diff_base" };
 	case MECHANISM_GOROUTINES:
-		return (struct disproof){ "env", "GOGC=10", false, "take a goroutine profile (debug=1): whoever waits for ever is in it" };
+		return (struct disproof){ "env", "GOGC=10", DISPROOF_STAYS,
+					  "take a goroutine profile (debug=1): whoever waits for ever is in it" };
 	case MECHANISM_THREADS:
-		return (struct disproof){ "env", "MALLOC_ARENA_MAX=2", false, "count the threads: ls /proc/PID/task | wc -l" };
+		return (struct disproof){ "env", "MALLOC_ARENA_MAX=2", DISPROOF_STAYS,
+					  "count the threads: ls /proc/PID/task | wc -l" };
 	case MECHANISM_NATIVE:
 		return of_native(s);
 	case MECHANISM_FRAGMENTATION:
-		return (struct disproof){ "env", "GOGC=10", false, "take a heap profile: inuse_space is far below the heap in use" };
+		return (struct disproof){ "env", "GOGC=10", DISPROOF_STAYS,
+					  "take a heap profile: inuse_space is far below the heap in use" };
 	case MECHANISM_THP:
-		return (struct disproof){ "thp", "never", true, "write 0 to /sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_none, or GODEBUG=disablethp=1 (1.21.6, 1.22 and later)" };
+		return (struct disproof){ "thp", "never", DISPROOF_FALLS,
+					  "write 0 to /sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_none, or "
+					  "GODEBUG=disablethp=1 (1.21.6, 1.22 and later)" };
 	case MECHANISM_RUNTIME_OVERHEAD:
 		return of_overhead(s, d);
 	case MECHANISM_RELEASED:
@@ -99,5 +112,5 @@ struct disproof disproof_of(const struct mechanism_facts *f, const struct state 
 	case MECHANISM_COUNT_:
 		break;
 	}
-	return (struct disproof){ NULL, "", false, NULL };
+	return (struct disproof){ NULL, "", DISPROOF_STAYS, NULL };
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The rules: what of the resident memory each mechanism holds, and which of them is the answer. In the order in which an expert goes: was it
- * given back; is what is left lazily freed; does it lie outside of the runtime; threads; free in the heap; goroutines; the rest is live.
+ * The rules: what of the resident memory each mechanism holds, and which of them is the answer. In the order in which an expert
+ * goes: was it given back; is what is left lazily freed; does it lie outside of the runtime; threads; free in the heap;
+ * goroutines; the rest is live.
  */
 #include "analyse/mechanism.h"
 
@@ -17,6 +18,9 @@
 #define RELEASED_REST_MAX MB(64)
 /* Below this nobody asks: what a Go process holds without doing anything differs by as much from release to release. */
 #define SMALL_HELD MB(4)
+/* Of free heap any process may have as much, given back or not: no collection begins below 4 MB (src/runtime/mgc.go,
+ * defaultHeapMinimum), and what one finds dead lies beside stacks and gaps. */
+#define SMALL_FREE MB(6)
 /* A small process that came down by this much has given something back; one that did not never had anything. */
 #define SMALL_FALL MB(8)
 /* That many of them are an answer even where they hold little. */
@@ -30,20 +34,23 @@
 #define G_BYTES 420.0
 /* So many more goroutines than before the load may be a leak, and are not a pool of workers. */
 #define GOROUTINES_MANY 50
-/* They are kept: at the end there are as many as ever. */
-#define GOROUTINES_KEPT 0.9
+/* They are kept: of the most there were, those at work under load included, half are there at the end. */
+#define GOROUTINES_KEPT 0.5
 /* The heap climbs with them. A ramp and a step correlate by 0.5, a ramp and a GC's saw teeth on that ramp by 0.9. */
 #define HEAP_FOLLOWS 0.8
 /* Of a thread, in stacks that the Go runtime makes for it: g0 16 kB and gsignal 32 kB (src/runtime/proc.go, malg). */
 #define THREAD_STACKS (48 * 1024.0)
 /* A goroutine's stack begins with 2 kB (src/runtime/stack.go); few have more than 8. */
 #define GOROUTINE_STACK (8 * 1024.0)
+/* So many threads for each goroutine are no accident. */
+#define THREADS_SHARE 0.25
 /* The answer holds at least this share of what is held, and by this factor more than the next one. */
 #define ANSWER_SHARE  0.4
 #define ANSWER_MARGIN 1.25
 /* The runner-up is worth a word from this share on. */
 #define RUNNER_UP_SHARE 0.1
-/* Kernel only: stacks of a thread, and what its arena touches: no thread has less than 4 kB resident, few have more than 128 kB. */
+/* Kernel only: stacks of a thread, and what its arena touches: no thread has less than 4 kB resident, few have more than 128 kB.
+ */
 #define THREAD_RSS_MAX (128 * 1024.0)
 
 static double known(double v)
@@ -51,16 +58,26 @@ static double known(double v)
 	return isnan(v) ? 0 : v;
 }
 
-/* ---- who holds it ------------------------------------------------------------------------------------------------------------------- */
+/* ---- who holds it
+ * ------------------------------------------------------------------------------------------------------------------- */
+
+/* Goroutines that have a thread each, in C or in a system call, are there with their threads, whatever else waits behind them:
+ * where none blocks, there is a handful of threads for however many goroutines. */
+static bool have_threads(const struct state *s)
+{
+	return s->threads >= MANY_COUNT && s->threads >= THREADS_SHARE * known(s->goroutines);
+}
 
 /* The records of goroutines are objects that the user has never heard of. */
 static void claim_objects(const struct state *s, double objects, double by[])
 {
-	double live = known(s->goroutines), ended = fmax(known(s->goroutines_peak) - live, 0), before = fmax(known(s->goroutines_before), 1);
+	double live = known(s->goroutines), ended = fmax(known(s->goroutines_peak) - live, 0),
+	       before = fmax(known(s->goroutines_before), 1);
 	bool kept = live - before >= GOROUTINES_MANY && live >= GOROUTINES_KEPT * known(s->goroutines_peak);
-	double of_live = fmin(live * G_BYTES, objects), of_ended = fmin(ended * G_BYTES, objects - of_live), rest = objects - of_live - of_ended;
+	double of_live = fmin(live * G_BYTES, objects), of_ended = fmin(ended * G_BYTES, objects - of_live),
+	       rest = objects - of_live - of_ended;
 
-	by[MECHANISM_GOROUTINES] += of_live;
+	by[have_threads(s) ? MECHANISM_THREADS : MECHANISM_GOROUTINES] += of_live;
 	by[MECHANISM_RUNTIME_OVERHEAD] += of_ended;
 	if (kept && s->heap_follows >= HEAP_FOLLOWS) {
 		double came = fmax(s->heap_inuse - known(s->heap_before), 0) / s->heap_inuse;
@@ -71,13 +88,15 @@ static void claim_objects(const struct state *s, double objects, double by[])
 	by[MECHANISM_LIVE_HEAP] += rest;
 }
 
-/* Stacks of the heap's making belong to goroutines, those that have ended included until a collection, or are the runtime's own of its threads. */
+/* Stacks of the heap's making belong to goroutines, those that have ended included until a collection, or are the runtime's own
+ * of its threads. */
 static void claim_stacks(const struct state *s, double stacks, double by[])
 {
-	double threads = isnan(s->threads) ? known(s->threads_made) : s->threads, all = isnan(s->go_stacks) ? stacks : s->go_stacks;
+	double threads = isnan(s->threads) ? known(s->threads_made) : s->threads,
+	       all = isnan(s->go_stacks) ? stacks : s->go_stacks;
 	bool of_threads = known(s->goroutines) * GOROUTINE_STACK < all / 2 && threads * THREAD_STACKS >= all / 2;
 
-	by[of_threads ? MECHANISM_THREADS : MECHANISM_GOROUTINES] += stacks;
+	by[of_threads || have_threads(s) ? MECHANISM_THREADS : MECHANISM_GOROUTINES] += stacks;
 }
 
 /* What is resident though the runtime counts it as given back came again with a huge page. */
@@ -115,7 +134,8 @@ static void claim(const struct state *s, const double *part, struct diagnosis *d
 		d->held_bytes += d->by[m];
 }
 
-/* ---- the answer ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- the answer
+ * ----------------------------------------------------------------------------------------------------------------------- */
 
 static enum mechanism largest(const struct diagnosis *d, enum mechanism but)
 {
@@ -140,9 +160,12 @@ static void unknown(struct diagnosis *d, enum mechanism runner_up, char *why)
 	d->why = why;
 }
 
+/* By RSS; or by what is held, where the runtime's own larger tables are all that keeps RSS above that. */
 static bool given_back(const struct state *s, const struct diagnosis *d)
 {
-	return s->released_share > RELEASED_SHARE && known(d->held_bytes) < RELEASED_REST_MAX;
+	bool rest_is_little = d->held_bytes < (1 - RELEASED_SHARE) * (s->peak - known(s->baseline)) && !d->growing;
+
+	return (s->released_share > RELEASED_SHARE || rest_is_little) && known(d->held_bytes) < RELEASED_REST_MAX;
 }
 
 /* A small process whose threads or goroutines are many is asked about them. */
@@ -153,12 +176,20 @@ static bool is_many(const struct state *s, const struct diagnosis *d, enum mecha
 	return n >= MANY_COUNT && d->by[m] >= MANY_HELD;
 }
 
+static bool is_small(const struct diagnosis *d)
+{
+	double free_heap = d->by[MECHANISM_LAZYFREE] + d->by[MECHANISM_NOT_YET_SCAVENGED];
+
+	return free_heap < SMALL_FREE && d->held_bytes - free_heap < SMALL_HELD;
+}
+
 /* Nothing is held that anybody would ask about. */
 static void answer_small(const struct state *s, struct diagnosis *d)
 {
 	bool fell = s->peak - s->rss >= SMALL_FALL && s->rss < s->peak / 2;
 
 	answer(d, fell ? MECHANISM_RELEASED : MECHANISM_RUNTIME_OVERHEAD, MECHANISM_UNKNOWN, 1);
+	d->small = true;
 }
 
 static void answer_by_parts(const struct state *s, struct diagnosis *d)
@@ -167,14 +198,15 @@ static void answer_by_parts(const struct state *s, struct diagnosis *d)
 	double most = best == MECHANISM_UNKNOWN ? 0 : d->by[best], next = second == MECHANISM_UNKNOWN ? 0 : d->by[second];
 	double share = d->held_bytes > 0 ? most / d->held_bytes : 0;
 
-	if (given_back(s, d))
-		answer(d, MECHANISM_RELEASED, most >= SMALL_HELD ? best : MECHANISM_UNKNOWN, s->released_share);
-	else if (d->held_bytes < SMALL_HELD && !is_many(s, d, best))
+	if (is_small(d) && !is_many(s, d, best) && !(s->released_share > RELEASED_SHARE))
 		answer_small(s, d);
+	else if (given_back(s, d))
+		answer(d, MECHANISM_RELEASED, most >= SMALL_HELD ? best : MECHANISM_UNKNOWN,
+		       isnan(s->released_share) ? 1 - d->held_bytes / s->peak : s->released_share);
 	else if (share < ANSWER_SHARE || most < ANSWER_MARGIN * next)
 		unknown(d, best,
-			strf("%s and %s hold about as much: %.0f and %.0f %% of it", mechanism_to_string(best), mechanism_to_string(second),
-			     100 * share, 100 * next / d->held_bytes));
+			strf("%s and %s hold about as much: %.0f and %.0f %% of it", mechanism_to_string(best),
+			     mechanism_to_string(second), 100 * share, 100 * next / d->held_bytes));
 	else
 		answer(d, best, next >= RUNNER_UP_SHARE * d->held_bytes ? second : MECHANISM_UNKNOWN, share);
 }
@@ -194,7 +226,8 @@ static void answer_by_kernel(const struct state *s, struct diagnosis *d)
 		answer(d, MECHANISM_THREADS, MECHANISM_UNKNOWN, ANSWER_SHARE);
 	else
 		unknown(d, s->thp >= s->rss / 2 ? MECHANISM_THP : MECHANISM_UNKNOWN,
-			s->runtime_why ? strf("the Go runtime could not be read: %s", s->runtime_why) : xstrdup("the Go runtime was not read"));
+			s->runtime_why ? strf("the Go runtime could not be read: %s", s->runtime_why)
+				       : xstrdup("the Go runtime was not read"));
 }
 
 void diagnosis_of(const struct mechanism_facts *facts, struct diagnosis *ret)
@@ -202,7 +235,11 @@ void diagnosis_of(const struct mechanism_facts *facts, struct diagnosis *ret)
 	struct state s;
 
 	state_read(facts, &s);
-	*ret = (struct diagnosis){ .mechanism = MECHANISM_UNKNOWN, .runner_up = MECHANISM_UNKNOWN, .growing = s.growing, .rss_bytes = s.rss, .held_bytes = NAN };
+	*ret = (struct diagnosis){ .mechanism = MECHANISM_UNKNOWN,
+				   .runner_up = MECHANISM_UNKNOWN,
+				   .growing = s.growing,
+				   .rss_bytes = s.rss,
+				   .held_bytes = NAN };
 	for (int m = 0; m < MECHANISM_COUNT_; m++)
 		ret->by[m] = NAN;
 	if (isnan(s.rss)) {
@@ -227,17 +264,19 @@ void diagnosis_done(struct diagnosis *d)
 
 void diagnosis_into_run(const struct diagnosis *d, json_t *run)
 {
+	static const char *const if_right[] = {
+		[DISPROOF_FALLS] = "falls", [DISPROOF_STAYS] = "stays", [DISPROOF_EITHER] = "either"
+	};
 	const struct disproof *p = &d->disproof;
-	json_t *disproof = p->axis || p->act ? json_pack("{s:s?, s:s?, s:s?, s:s?}", "axis", p->axis, "value", p->axis ? p->value : NULL, "if_right",
-							 !p->axis    ? NULL
-							 : p->falls ? "falls"
-								     : "stays",
-							 "act", p->act)
-					     : json_null();
+	json_t *disproof = p->axis || p->act
+				   ? json_pack("{s:s?, s:s?, s:s?, s:s?}", "axis", p->axis, "value", p->axis ? p->value : NULL,
+					       "if_right", p->axis ? if_right[p->rss] : NULL, "act", p->act)
+				   : json_null();
 
 	json_object_set_new(run, "mechanism", json_string(mechanism_to_string(d->mechanism)));
 	json_object_set_new(run, "mechanism_share", json_real(d->confidence));
-	json_object_set_new(run, "runner_up", d->runner_up == MECHANISM_UNKNOWN ? json_null() : json_string(mechanism_to_string(d->runner_up)));
+	json_object_set_new(run, "runner_up",
+			    d->runner_up == MECHANISM_UNKNOWN ? json_null() : json_string(mechanism_to_string(d->runner_up)));
 	json_object_set(run, "evidence", d->evidence);
 	json_object_set_new(run, "disproof", disproof);
 }

@@ -25,11 +25,18 @@ struct mechanism_facts {
 	const json_t *goroutines;         /* goroutines.json */
 };
 
+/* What RSS does by it if the answer is right: falls by at least half of what the mechanism holds, or does not. */
+enum disproof_rss {
+	DISPROOF_FALLS,
+	DISPROOF_STAYS,
+	DISPROOF_EITHER, /* that tells two kinds of it apart: what is held has another mechanism then if the answer is wrong */
+};
+
 /* The setting that would show the answer to be wrong. */
 struct disproof {
 	const char *axis;  /* of a scenario: "godebug", "env", "thp"; "for": as long a run again, `value` times; NULL: there is none; static */
 	char value[48];    /* "madvdontneed=1" */
-	bool falls;        /* if the answer is right, RSS falls by it, by at least half of what the mechanism holds; else it stays */
+	enum disproof_rss rss;
 	const char *act;   /* what anybody can do who cannot run it again, a sentence; static; NULL */
 };
 
@@ -38,6 +45,7 @@ struct diagnosis {
 	enum mechanism runner_up;         /* MECHANISM_UNKNOWN: nothing else holds anything worth a word */
 	double confidence;                /* share of what is held that the mechanism holds; 0 where it is unknown */
 	bool growing;                     /* it has not come to rest: what is told is what grew */
+	bool small;                       /* what is held is not worth the question: as much as any Go process has */
 	double rss_bytes;                 /* that is explained: settled, else at the end */
 	double held_bytes;                /* of it, without what every Go process has */
 	double by[MECHANISM_COUNT_];      /* how much each holds of that; NAN: cannot be told */

@@ -49,7 +49,8 @@ __attribute__((format(printf, 4, 5))) static void add(struct work *w, enum metri
 	va_start(ap, fmt);
 	cleanup_free char *text = vstrf(fmt, ap);
 	va_end(ap);
-	json_array_append_new(w->d->evidence, json_pack("{s:s, s:f, s:s}", "metric", metric_name(m), "value", value, "text", text));
+	json_array_append_new(w->d->evidence,
+			      json_pack("{s:s, s:f, s:s}", "metric", metric_name(m), "value", value, "text", text));
 }
 
 /* "of the 828 MB that are resident": what the shares are of. */
@@ -64,13 +65,14 @@ static void add_rss(struct work *w)
 		add(w, METRIC_SETTLED_RSS, s->rss, "RSS settled at %s, after a peak of %s%s%s", size(a, s->rss), size(b, s->peak),
 		    isnan(s->baseline) ? "" : "; before the load it was ", isnan(s->baseline) ? "" : size(c, s->baseline));
 	else if (s->settled)
-		add(w, METRIC_SETTLED_RSS, s->rss, "RSS settled at %s%s%s", size(a, s->rss), isnan(s->baseline) ? "" : "; before the load it was ",
-		    isnan(s->baseline) ? "" : size(c, s->baseline));
+		add(w, METRIC_SETTLED_RSS, s->rss, "RSS settled at %s%s%s", size(a, s->rss),
+		    isnan(s->baseline) ? "" : "; before the load it was ", isnan(s->baseline) ? "" : size(c, s->baseline));
 	else
 		add(w, METRIC_PEAK_RSS, s->peak, "RSS was %s at the end, %s at its peak", size(a, s->rss), size(b, s->peak));
 }
 
-/* ---- each mechanism's own ---------------------------------------------------------------------------------------------------------- */
+/* ---- each mechanism's own
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static void add_released(struct work *w)
 {
@@ -90,9 +92,11 @@ static void add_lazyfree(struct work *w)
 	char a[32], b[32];
 	double lazy = isnan(w->d->by[MECHANISM_LAZYFREE]) ? s->lazyfree : w->d->by[MECHANISM_LAZYFREE];
 
-	add(w, METRIC_LAZYFREE_SETTLED, lazy, "%s of the %s that are resident are lazily freed (MADV_FREE): the kernel takes them when it needs memory",
+	add(w, METRIC_LAZYFREE_SETTLED, lazy,
+	    "%s of the %s that are resident are lazily freed (MADV_FREE): the kernel takes them when it needs memory",
 	    size(a, lazy), size(b, s->rss));
-	add(w, METRIC_WORKING_SET_SETTLED, s->working_set, "the working set, as the kubelet counts it, is %s", size(a, s->working_set));
+	add(w, METRIC_WORKING_SET_SETTLED, s->working_set, "the working set, as the kubelet counts it, is %s",
+	    size(a, s->working_set));
 	add(w, METRIC_HEAP_RELEASED_SETTLED, s->heap_released, "the runtime counts %s as given back", size(a, s->heap_released));
 }
 
@@ -101,10 +105,13 @@ static void add_idle(struct work *w)
 	const struct state *s = w->s;
 	char a[32], b[32];
 
-	add(w, METRIC_IDLE_SETTLED, s->part[RSS_IDLE], "%s are free in the runtime's heap and not given back to the kernel", size(a, s->part[RSS_IDLE]));
-	add(w, METRIC_HEAP_INUSE_SETTLED, s->heap_inuse, "the heap in use is %s of %s resident", size(a, s->heap_inuse), size(b, s->rss));
+	add(w, METRIC_IDLE_SETTLED, s->part[RSS_IDLE], "%s are free in the runtime's heap and not given back to the kernel",
+	    size(a, s->part[RSS_IDLE]));
+	add(w, METRIC_HEAP_INUSE_SETTLED, s->heap_inuse, "the heap in use is %s of %s resident", size(a, s->heap_inuse),
+	    size(b, s->rss));
 	if (s->gc_goal > s->heap_inuse)
-		add(w, METRIC_GC_GOAL_SETTLED, s->gc_goal, "the runtime keeps what it expects to need up to its next goal, a heap of %s", size(a, s->gc_goal));
+		add(w, METRIC_GC_GOAL_SETTLED, s->gc_goal,
+		    "the runtime keeps what it expects to need up to its next goal, a heap of %s", size(a, s->gc_goal));
 }
 
 static void add_live(struct work *w)
@@ -112,12 +119,16 @@ static void add_live(struct work *w)
 	const struct state *s = w->s;
 	char a[32], b[32], n[32];
 
-	add(w, METRIC_OBJECTS_SETTLED, s->part[RSS_OBJECTS], "%s of the %s that are resident are objects", size(a, s->part[RSS_OBJECTS]), size(b, s->rss));
+	add(w, METRIC_OBJECTS_SETTLED, s->part[RSS_OBJECTS], "%s of the %s that are resident are objects",
+	    size(a, s->part[RSS_OBJECTS]), size(b, s->rss));
 	if (s->gc_age_s > 0)
 		add(w, METRIC_GC_COUNT, s->gc_count,
-		    "the last of %s garbage collections was %.0f s before the end: what has died since counts as in use", count(n, s->gc_count), s->gc_age_s);
+		    "the last of %s garbage collections was %.0f s before the end: what has died since counts as in use",
+		    count(n, s->gc_count), s->gc_age_s);
 	else
-		add(w, METRIC_GC_COUNT, s->gc_count, s->gc_count > 0 ? "%s garbage collections have found it in use" : "%s garbage collections: none has looked yet",
+		add(w, METRIC_GC_COUNT, s->gc_count,
+		    s->gc_count > 0 ? "%s garbage collections have found it in use"
+				    : "%s garbage collections: none has looked yet",
 		    count(n, s->gc_count));
 	add(w, METRIC_HEAP_INUSE_SETTLED, s->heap_inuse, "the heap in use is %s", size(a, s->heap_inuse));
 }
@@ -126,7 +137,8 @@ static void add_live(struct work *w)
 static void add_group(struct work *w)
 {
 	const json_t *g = largest_group(w->facts->goroutines);
-	const char *file = json_string_value(json_object_get(g, "file")), *function = json_string_value(json_object_get(g, "function")),
+	const char *file = json_string_value(json_object_get(g, "file")),
+		   *function = json_string_value(json_object_get(g, "function")),
 		   *wait = json_string_value(json_object_get(g, "wait"));
 	const char *slash = file ? strrchr(file, '/') : NULL;
 	double n = json_number_value(json_object_get(g, "count"));
@@ -134,7 +146,10 @@ static void add_group(struct work *w)
 
 	if (!g || !function || n < 2)
 		return;
-	add(w, METRIC_GOROUTINES_SETTLED, n, "%s of them were made at %s:%.0f (%s)%s%s", count(text, n), slash ? slash + 1 : file ? file : "?",
+	add(w, METRIC_GOROUTINES_SETTLED, n, "%s of them were made at %s:%.0f (%s)%s%s", count(text, n),
+	    slash  ? slash + 1
+	    : file ? file
+		   : "?",
 	    json_number_value(json_object_get(g, "line")), function, wait && *wait ? " and wait: " : "", wait ? wait : "");
 }
 
@@ -145,7 +160,8 @@ static void add_goroutines(struct work *w)
 	char a[32], n[32], m[32];
 
 	if (ended > live) {
-		add(w, METRIC_STACKS_RESIDENT_SETTLED, stacks, "%s are stacks, though %s goroutines are left of %s: those of ended ones go at the next garbage collection",
+		add(w, METRIC_STACKS_RESIDENT_SETTLED, stacks,
+		    "%s are stacks, though %s goroutines are left of %s: those of ended ones go at the next garbage collection",
 		    size(a, stacks), count(n, live), count(m, s->goroutines_peak));
 		return;
 	}
@@ -155,7 +171,8 @@ static void add_goroutines(struct work *w)
 		add(w, METRIC_OBJECTS_SETTLED, s->part[RSS_OBJECTS], "%s of the heap came with them and stayed with them",
 		    size(a, w->d->by[MECHANISM_GOROUTINES] - stacks));
 	if (s->goroutines_slope > 0)
-		add(w, METRIC_GOROUTINES_SLOPE, s->goroutines_slope, "they grew by %.3g a second under load", s->goroutines_slope);
+		add(w, METRIC_GOROUTINES_SLOPE, s->goroutines_slope, "they grew by %.3g a second under load",
+		    s->goroutines_slope);
 }
 
 static void add_threads(struct work *w)
@@ -164,10 +181,11 @@ static void add_threads(struct work *w)
 	char a[32], n[32];
 
 	if (isnan(s->part[RSS_OBJECTS]))
-		add(w, METRIC_THREADS_SETTLED, s->threads, "%s threads, and %s above the baseline", count(n, s->threads), size(a, w->d->held_bytes));
+		add(w, METRIC_THREADS_SETTLED, s->threads, "%s threads, and %s above the baseline", count(n, s->threads),
+		    size(a, w->d->held_bytes));
 	else
-		add(w, METRIC_THREADS_SETTLED, s->threads, "%s threads hold %s of stacks; the runtime ends none that it made", count(n, s->threads),
-		    size(a, w->d->by[MECHANISM_THREADS]));
+		add(w, METRIC_THREADS_SETTLED, s->threads, "%s threads hold %s of stacks; the runtime ends none that it made",
+		    count(n, s->threads), size(a, w->d->by[MECHANISM_THREADS]));
 	add(w, METRIC_THREADS_MADE, s->threads_made, "the runtime has made %s threads", count(n, s->threads_made));
 }
 
@@ -177,12 +195,14 @@ static void add_native(struct work *w)
 	double runtime = s->heap_inuse + s->heap_idle + s->go_stacks + s->runtime;
 	char a[32], b[32], n[32];
 
-	add(w, METRIC_NATIVE_SETTLED, s->part[RSS_NATIVE], "%s of the %s that are resident are not the runtime's: C's, or mapped directly",
-	    size(a, s->part[RSS_NATIVE]), size(b, s->rss));
-	add(w, METRIC_HEAP_INUSE_SETTLED, s->heap_inuse, "the heap in use is %s; all that the runtime accounts for is %s", size(a, s->heap_inuse),
-	    isnan(runtime) ? "not known" : size(b, runtime));
+	add(w, METRIC_NATIVE_SETTLED, s->part[RSS_NATIVE],
+	    "%s of the %s that are resident are not the runtime's: C's, or mapped directly", size(a, s->part[RSS_NATIVE]),
+	    size(b, s->rss));
+	add(w, METRIC_HEAP_INUSE_SETTLED, s->heap_inuse, "the heap in use is %s; all that the runtime accounts for is %s",
+	    size(a, s->heap_inuse), isnan(runtime) ? "not known" : size(b, runtime));
 	if (s->threads >= 8)
-		add(w, METRIC_THREADS_SETTLED, s->threads, "%s threads: C's malloc keeps an arena for each, up to 8 for each CPU", count(n, s->threads));
+		add(w, METRIC_THREADS_SETTLED, s->threads, "%s threads: C's malloc keeps an arena for each, up to 8 for each CPU",
+		    count(n, s->threads));
 }
 
 static void add_fragmentation(struct work *w)
@@ -191,7 +211,8 @@ static void add_fragmentation(struct work *w)
 	double free_slots = s->part[RSS_FRAGMENTATION], objects = s->part[RSS_OBJECTS];
 	char a[32], b[32];
 
-	add(w, METRIC_FRAGMENTATION_SETTLED, free_slots, "%s are free slots in spans of which something is in use: %.0f %% of those spans", size(a, free_slots),
+	add(w, METRIC_FRAGMENTATION_SETTLED, free_slots,
+	    "%s are free slots in spans of which something is in use: %.0f %% of those spans", size(a, free_slots),
 	    100 * free_slots / (free_slots + objects));
 	add(w, METRIC_OBJECTS_SETTLED, objects, "the objects in them are %s", size(b, objects));
 }
@@ -202,7 +223,8 @@ static void add_thp(struct work *w)
 	char a[32], b[32];
 
 	add(w, METRIC_THP_SETTLED, s->thp, "%s are in transparent huge pages", size(a, s->thp));
-	add(w, METRIC_IDLE_SETTLED, s->part[RSS_IDLE], "%s of free heap are resident, of which the runtime has given back all but %s", size(a, s->part[RSS_IDLE]),
+	add(w, METRIC_IDLE_SETTLED, s->part[RSS_IDLE],
+	    "%s of free heap are resident, of which the runtime has given back all but %s", size(a, s->part[RSS_IDLE]),
 	    size(b, s->heap_idle));
 }
 
@@ -212,17 +234,21 @@ static void add_overhead(struct work *w)
 	double ended = fmax(s->goroutines_peak - s->goroutines, 0);
 	char a[32], n[32];
 
-	if (w->d->held_bytes < MB(4))
-		add(w, METRIC_RUNTIME_RESIDENT_SETTLED, s->part[RSS_RUNTIME], "a Go process has as much without doing anything: %s of it is the runtime's own",
+	if (w->d->small)
+		add(w, METRIC_RUNTIME_RESIDENT_SETTLED, s->part[RSS_RUNTIME],
+		    "a Go process has as much without doing anything: %s of it is the runtime's own",
 		    size(a, s->part[RSS_RUNTIME]));
 	else if (ended * 420 > w->d->by[MECHANISM_RUNTIME_OVERHEAD] / 2)
 		add(w, METRIC_GOROUTINES_PEAK, s->goroutines_peak,
-		    "the records of %s goroutines that have ended are %s of the heap, and never freed: they serve the next goroutines", count(n, ended),
-		    size(a, fmin(ended * 420, s->part[RSS_OBJECTS])));
+		    "the records of %s goroutines that have ended are %s of the heap, and never freed: they serve the next "
+		    "goroutines",
+		    count(n, ended), size(a, fmin(ended * 420, s->part[RSS_OBJECTS])));
 	else
-		add(w, METRIC_RUNTIME_RESIDENT_SETTLED, s->part[RSS_RUNTIME], "%s are the runtime's own, outside of its heap", size(a, s->part[RSS_RUNTIME]));
+		add(w, METRIC_RUNTIME_RESIDENT_SETTLED, s->part[RSS_RUNTIME], "%s are the runtime's own, outside of its heap",
+		    size(a, s->part[RSS_RUNTIME]));
 	if (s->profile_buckets > MB(1))
-		add(w, METRIC_PROFILE_BUCKETS_SETTLED, s->profile_buckets, "the heap profiler keeps %s for call stacks", size(a, s->profile_buckets));
+		add(w, METRIC_PROFILE_BUCKETS_SETTLED, s->profile_buckets, "the heap profiler keeps %s for call stacks",
+		    size(a, s->profile_buckets));
 }
 
 static const char *const held_by[MECHANISM_COUNT_] = {
@@ -255,7 +281,8 @@ static void add_others(struct work *w)
 	char a[32];
 
 	for (int m = 0; m < MECHANISM_UNKNOWN; m++)
-		if (m != (int)w->d->mechanism && held_by[m] && w->d->held_bytes >= MB(4) && w->d->by[m] >= OTHERS_SHARE * w->d->held_bytes)
+		if (m != (int)w->d->mechanism && held_by[m] && !w->d->small && w->d->by[m] > 0 &&
+		    w->d->by[m] >= OTHERS_SHARE * w->d->held_bytes)
 			add(w, metric_by[m], w->d->by[m], "%s %s", size(a, w->d->by[m]), held_by[m]);
 }
 
@@ -263,11 +290,16 @@ void evidence_add(const struct mechanism_facts *facts, const struct state *s, st
 {
 	struct work w = { .facts = facts, .s = s, .d = d };
 	static void (*const own[MECHANISM_COUNT_])(struct work *) = {
-		[MECHANISM_RELEASED] = add_released,   [MECHANISM_LAZYFREE] = add_lazyfree,
-		[MECHANISM_NOT_YET_SCAVENGED] = add_idle, [MECHANISM_LIVE_HEAP] = add_live,
-		[MECHANISM_GOROUTINES] = add_goroutines, [MECHANISM_THREADS] = add_threads,
-		[MECHANISM_NATIVE] = add_native,       [MECHANISM_FRAGMENTATION] = add_fragmentation,
-		[MECHANISM_THP] = add_thp,             [MECHANISM_RUNTIME_OVERHEAD] = add_overhead,
+		[MECHANISM_RELEASED] = add_released,
+		[MECHANISM_LAZYFREE] = add_lazyfree,
+		[MECHANISM_NOT_YET_SCAVENGED] = add_idle,
+		[MECHANISM_LIVE_HEAP] = add_live,
+		[MECHANISM_GOROUTINES] = add_goroutines,
+		[MECHANISM_THREADS] = add_threads,
+		[MECHANISM_NATIVE] = add_native,
+		[MECHANISM_FRAGMENTATION] = add_fragmentation,
+		[MECHANISM_THP] = add_thp,
+		[MECHANISM_RUNTIME_OVERHEAD] = add_overhead,
 	};
 
 	if (own[d->mechanism])

@@ -86,7 +86,8 @@ static void read_kernel(const struct mechanism_facts *f, struct state *s)
 		s->rss = s->peak;
 	s->lazyfree = value(f, s, METRIC_LAZYFREE_SETTLED, CURVE_LAZYFREE);
 	s->thp = value(f, s, METRIC_THP_SETTLED, CURVE_THP);
-	s->threads = value(f, s, METRIC_THREADS_SETTLED, CURVE_THREADS);
+	s->threads = s->outcome && strcmp(s->outcome, "ok") ? metric(f, METRIC_THREADS_PEAK)
+							    : value(f, s, METRIC_THREADS_SETTLED, CURVE_THREADS);
 	s->working_set = value(f, s, METRIC_WORKING_SET_SETTLED, CURVE_WORKING_SET);
 }
 
@@ -127,17 +128,23 @@ static void guess_parts(struct state *s)
 	s->part[RSS_NATIVE] = rest - s->part[RSS_IDLE];
 }
 
-/* The split is of the same time as what is read far more often: on a busy machine one may be held for minutes. Its parts sum to RSS, and no
- * more of the heap in use is resident than is in use. */
+/* At most by a factor and some room larger; what is not known contradicts nothing. */
+static bool is_at_most(double a, double b)
+{
+	return isnan(b) || a <= FITS_FACTOR * b + FITS_ROOM;
+}
+
+/* The split is of the same time as what is read far more often: on a busy machine one may be held for minutes. Its parts sum to
+ * RSS, and no more of the heap or of stacks is resident than is in use. */
 static bool fits(const struct state *s)
 {
 	double sum = 0;
 
 	for (int p = 0; p < RSS_PART_COUNT_; p++)
 		sum += s->part[p];
-	if (isnan(sum) || sum > FITS_FACTOR * s->rss + FITS_ROOM || s->rss > FITS_FACTOR * sum + FITS_ROOM)
-		return false;
-	return isnan(s->heap_inuse) || s->part[RSS_OBJECTS] + s->part[RSS_FRAGMENTATION] <= FITS_FACTOR * s->heap_inuse + FITS_ROOM;
+	return !isnan(sum) && is_at_most(sum, s->rss) && is_at_most(s->rss, sum) &&
+	       is_at_most(s->part[RSS_STACKS], s->go_stacks) &&
+	       is_at_most(s->part[RSS_OBJECTS] + s->part[RSS_FRAGMENTATION], s->heap_inuse);
 }
 
 static void read_parts(const struct mechanism_facts *f, struct state *s)
@@ -160,9 +167,15 @@ static void read_parts(const struct mechanism_facts *f, struct state *s)
 	for (int p = 0; p < RSS_PART_COUNT_ && !s->split; p++)
 		s->part[p] = last_read(f, (enum curve_of)(CURVE_SPLIT_OBJECTS + p));
 	s->split = s->split || fits(s);
-	if (!s->split)
-		for (int p = 0; p < RSS_PART_COUNT_; p++)
-			s->part[p] = NAN;
+	for (int p = 0; p < RSS_PART_COUNT_ && !s->split; p++)
+		s->part[p] = NAN;
+	/* What was free when it was taken has been given back since. */
+	if (s->split && s->lazyfree > s->part[RSS_LAZYFREE]) {
+		double more = fmin(s->lazyfree - s->part[RSS_LAZYFREE], s->part[RSS_IDLE]);
+
+		s->part[RSS_LAZYFREE] += more;
+		s->part[RSS_IDLE] -= more;
+	}
 }
 
 static int64_t first_mark(const struct run_series *series)
@@ -184,7 +197,8 @@ static double value_before(const struct curve *c, int64_t t)
 static int64_t grown_at(const struct curve *c, int64_t from, double first, double last)
 {
 	for (size_t i = 0; i < c->n; i++)
-		if (c->v[i].t_ns >= from && c->v[i].value != MISSING && (double)c->v[i].value >= first + GROWN_SHARE * (last - first))
+		if (c->v[i].t_ns >= from && c->v[i].value != MISSING &&
+		    (double)c->v[i].value >= first + GROWN_SHARE * (last - first))
 			return c->v[i].t_ns;
 	return -1;
 }
@@ -311,7 +325,8 @@ const json_t *largest_group(const json_t *goroutines)
 	{
 		if (json_is_true(json_object_get(group, "system")))
 			continue;
-		if (!best || json_number_value(json_object_get(group, "count")) > json_number_value(json_object_get(best, "count")))
+		if (!best ||
+		    json_number_value(json_object_get(group, "count")) > json_number_value(json_object_get(best, "count")))
 			best = group;
 	}
 	return best;
