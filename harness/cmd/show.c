@@ -216,6 +216,7 @@ static void show_text(const struct campaign *c, const struct verdicts *verdicts,
 	table_print(stdout, c, &style);
 	putchar('\n');
 	table_print_sentences(stdout, c, &style);
+	table_print_mechanisms(stdout, c, &style);
 	verdicts_print_failures(stdout, verdicts);
 	print_notes(c);
 	print_figures(c);

@@ -21,6 +21,8 @@ struct table_style {
 void table_print(FILE *out, const struct campaign *c, const struct table_style *style);
 /* One or two sentences, from the numbers alone ("Go 1.12 to 1.15 keep ... resident by default: ..."), wrapped to the width. */
 void table_print_sentences(FILE *out, const struct campaign *c, const struct table_style *style);
+/* Why the memory is there: each setting's mechanism, folded over releases: "leaky: goroutines". Nothing where no run has one. */
+void table_print_mechanisms(FILE *out, const struct campaign *c, const struct table_style *style);
 /* What each setting keeps at the end, for a figure: "leaky keeps 16 to 18 MB above the baseline under every release; fixed 1 to 2 MB".
  * "" where nothing came so far, or it would take too many words. Caller frees. */
 char *headline_of_what_is_kept(const struct campaign *c);
