@@ -32,6 +32,7 @@ static const struct command {
 	{ "plot", cmd_plot, "draw a campaign's figures again" },
 	{ "mark", cmd_mark, "add a mark to a finished run" },
 	{ "export", cmd_export, "a campaign as CSV or JSON" },
+	{ "diagnose", cmd_diagnose, "why the memory is there, and what would give it back" },
 	{ "corpus", cmd_corpus, "all scenarios at once: run, show, mutate" },
 };
 
@@ -77,7 +78,7 @@ static char *help_filter(int key, const char *text, void *input)
 		return (char *)text;
 	fputs("Commands:\n", f);
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		fprintf(f, "  %-8s %s\n", commands[i].name, commands[i].summary);
+		fprintf(f, "  %-9s %s\n", commands[i].name, commands[i].summary);
 	fputs("\n`memtide COMMAND --help` tells a command's options.\n\n"
 	      "Exit codes: 0 as expected; 1 an expectation failed; 2 usage or scenario error; 3 inconclusive; 125 the harness itself failed.",
 	      f);

@@ -16,6 +16,7 @@ int cmd_plot(int argc, char **argv);
 int cmd_mark(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_corpus(int argc, char **argv);
+int cmd_diagnose(int argc, char **argv);
 
 /* Parses with argp; on a wrong option argp itself prints and this exits with EXIT_USAGE. */
 struct argp;

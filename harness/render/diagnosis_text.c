@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "render/diagnosis_text.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/strv.h"
+#include "base/units.h"
+#include "render/wrap.h"
+
+#define PLACES_MAX 3 /* of goroutines */
+#define PLACE_MIN  10
+
+static const char *size(char buf[32], double bytes)
+{
+	return isnan(bytes) ? "an unknown size" : format_size(buf, 32, (uint64_t)llround(fmax(bytes, 0)));
+}
+
+/* Who holds it: %s are its size, and all that is resident or has grown. */
+static const char *const headlines[MECHANISM_COUNT_] = {
+	[MECHANISM_LAZYFREE] =
+		"No leak: %s of the %s have been given back already (MADV_FREE), and the kernel takes them when it needs memory.",
+	[MECHANISM_NOT_YET_SCAVENGED] =
+		"No leak: %s of the %s are free in Go's heap, and the runtime has not given them back to the kernel.",
+	[MECHANISM_LIVE_HEAP] =
+		"Objects in Go's heap hold %s of the %s: they are referred to, or have not been collected since they died.",
+	[MECHANISM_GOROUTINES] = "Goroutines hold %s of the %s: their stacks, and what came with them.",
+	[MECHANISM_THREADS] = "Threads hold %s of the %s.",
+	[MECHANISM_NATIVE] = "Memory that is not Go's holds %s of the %s: C's, or mapped directly; no Go profile shows it.",
+	[MECHANISM_FRAGMENTATION] = "Gaps between objects hold %s of the %s: free slots of spans of which something is in use.",
+	[MECHANISM_THP] =
+		"Huge pages hold %s of the %s: the runtime has given them back, and the kernel made them resident again.",
+	[MECHANISM_RUNTIME_OVERHEAD] = "The Go runtime itself holds %s of the %s.",
+};
+
+char *diagnosis_headline(const struct diagnosis *d)
+{
+	double held = d->by[d->mechanism];
+	char a[32], b[32];
+
+	if (d->mechanism == MECHANISM_UNKNOWN)
+		return strf("It cannot be told: %s.", d->why ? d->why : "too little is known");
+	if (d->mechanism == MECHANISM_RELEASED)
+		return strf("Nothing is held: what was taken has been given back, and %s are left.", size(a, d->rss_bytes));
+	if (d->mechanism == MECHANISM_RUNTIME_OVERHEAD && d->small)
+		return strf("Nothing is held: %s are about what a Go process has without doing anything.", size(a, d->rss_bytes));
+
+	cleanup_free char *whole = d->growing
+					   ? strf("%s that came since the load began, and it still grows", size(b, d->held_bytes))
+					   : strf("%s that are resident", size(b, d->rss_bytes));
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	return strf(headlines[d->mechanism], size(a, isnan(held) ? d->held_bytes : held), whole);
+#pragma GCC diagnostic pop
+}
+
+static bool says(const struct diagnosis *d, const char *what)
+{
+	const json_t *e;
+	size_t i;
+
+	json_array_foreach(d->evidence, i, e)
+	{
+		const char *text = json_string_value(json_object_get(e, "text"));
+
+		if (text && strstr(text, what))
+			return true;
+	}
+	return false;
+}
+
+const char *diagnosis_remedy(const struct diagnosis *d)
+{
+	switch (d->mechanism) {
+	case MECHANISM_LAZYFREE:
+		return "Nothing needs to be done. Memory pressure takes it at once; GODEBUG=madvdontneed=1 (Go 1.12 to 1.15; the "
+		       "default from 1.16 on) shows dashboards what is "
+		       "really in use.";
+	case MECHANISM_NOT_YET_SCAVENGED:
+		return "Time, as far as the runtime does not expect to need it again; debug.FreeOSMemory() at once; GOMEMLIMIT "
+		       "(Go 1.19 and later) for good. With GOGC=off nothing "
+		       "but a memory limit does.";
+	case MECHANISM_LIVE_HEAP:
+		return "Only the program: nothing may refer to it any more. What is garbage already goes with the next "
+		       "collection (a lower GOGC, runtime.GC()).";
+	case MECHANISM_GOROUTINES:
+		return says(d, "those of ended ones") ? "The next garbage collection: runtime.GC(), or debug.FreeOSMemory()."
+						      : "The goroutines have to end: their stacks and what they refer to go with "
+							"the next garbage collection.";
+	case MECHANISM_THREADS:
+		return "Nothing at run time, as Go ends no thread: fewer calls that block at once (in C, in system calls), by a "
+		       "semaphore before them. A goroutine that ends while it is locked "
+		       "to its thread takes the thread with it.";
+	case MECHANISM_NATIVE:
+		return "Whoever made it: free(3), munmap(2). What was freed already is in malloc's arenas: MALLOC_ARENA_MAX=2, "
+		       "malloc_trim(3), or another allocator.";
+	case MECHANISM_FRAGMENTATION:
+		return "Only objects that die: a span is given back when all of its slots are free. Long-lived objects should "
+		       "not be of one size with short-lived ones; a restart begins "
+		       "anew.";
+	case MECHANISM_THP:
+		return "GODEBUG=disablethp=1 (Go 1.21.6, 1.22 and later), or 0 in "
+		       "/sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_none.";
+	case MECHANISM_RUNTIME_OVERHEAD:
+		if (says(d, "goroutines that have ended"))
+			return "Only a restart: the runtime keeps these records for goroutines to come. Fewer goroutines at once "
+			       "need fewer.";
+		if (says(d, "heap profiler"))
+			return "runtime.MemProfileRate = 0, or GODEBUG=profstackdepth=32 (Go 1.23 and later) where stacks are "
+			       "deep.";
+		return "";
+	case MECHANISM_RELEASED:
+	case MECHANISM_UNKNOWN:
+	case MECHANISM_COUNT_:
+		break;
+	}
+	return "";
+}
+
+/* ---- next steps
+ * ------------------------------------------------------------------------------------------------------------------- */
+
+static const char *text_of(const json_t *o, const char *key)
+{
+	const char *text = json_string_value(json_object_get(o, key));
+
+	return text ? text : "";
+}
+
+static double number_of(const json_t *o, const char *key)
+{
+	const json_t *v = json_object_get(o, key);
+
+	return json_is_number(v) ? json_number_value(v) : NAN;
+}
+
+/* "/src/x/main.go", 31 -> "main.go:31" */
+static char *place(const char *path, double line)
+{
+	const char *slash = strrchr(path, '/');
+
+	return strf("%s:%.0f", slash ? slash + 1 : path, isnan(line) ? 0 : line);
+}
+
+/* "10000 goroutines were made at main.go:31 (main.newReader) and wait (chan receive) at main.go:40 (main.read), the oldest for 12
+ * min" */
+static char *group_text(const json_t *g)
+{
+	cleanup_free char *made = place(text_of(g, "file"), number_of(g, "line"));
+	cleanup_free char *at =
+		*text_of(g, "blocked_function") ? place(text_of(g, "blocked_file"), number_of(g, "blocked_line")) : NULL;
+	cleanup_free char *where = at ? strf(" at %s (%s)", at, text_of(g, "blocked_function")) : xstrdup("");
+	cleanup_free char *wait = *text_of(g, "wait")    ? strf(" and wait (%s)%s", text_of(g, "wait"), where)
+				  : *text_of(g, "state") ? strf("; they are %s%s", text_of(g, "state"), where)
+							 : xstrdup("");
+	double oldest = number_of(g, "oldest_wait_s");
+	char duration[32];
+	cleanup_free char *age =
+		oldest > 1 ? strf(", the oldest for %s", format_duration(duration, sizeof(duration), oldest)) : xstrdup("");
+
+	return strf("%.0f goroutines were made at %s (%s)%s%s", number_of(g, "count"), made, text_of(g, "function"), wait, age);
+}
+
+/* "They wait at main.go:40 (main.read), the oldest for 12 min": of the group that the evidence has told of. NULL: it said all. */
+static char *waiting_text(const json_t *g)
+{
+	cleanup_free char *at = place(text_of(g, "blocked_file"), number_of(g, "blocked_line"));
+	double oldest = number_of(g, "oldest_wait_s");
+	char duration[32];
+	cleanup_free char *age =
+		oldest > 1 ? strf(", the oldest for %s", format_duration(duration, sizeof(duration), oldest)) : xstrdup("");
+
+	return *text_of(g, "blocked_function") ? strf("They wait at %s (%s)%s", at, text_of(g, "blocked_function"), age) : NULL;
+}
+
+/* The groups are by count, descending. told_of_first: the evidence has it. */
+static void add_places(const json_t *goroutines, bool told_of_first, struct strv *ret)
+{
+	const json_t *snapshots = json_object_get(goroutines, "snapshots"), *g;
+	size_t n = json_array_size(snapshots), i, told = 0;
+
+	json_array_foreach(json_object_get(json_array_get(snapshots, n ? n - 1 : 0), "groups"), i, g)
+	{
+		if (json_is_true(json_object_get(g, "system")) || !(number_of(g, "count") >= PLACE_MIN) ||
+		    !*text_of(g, "function") || told++ >= PLACES_MAX)
+			continue;
+		cleanup_free char *text = told == 1 && told_of_first ? waiting_text(g) : group_text(g);
+
+		if (text)
+			strv_pushf(ret, "%s.", text);
+	}
+}
+
+static void add_threads(const json_t *goroutines, struct strv *ret)
+{
+	const json_t *snapshots = json_object_get(goroutines, "snapshots"), *g;
+	size_t n = json_array_size(snapshots), i, told = 0;
+
+	json_array_foreach(json_object_get(json_object_get(json_array_get(snapshots, n ? n - 1 : 0), "threads"), "groups"), i,
+			   g) if (told++ < PLACES_MAX)
+		strv_pushf(ret, "%.0f threads are %s%s%s%s.", number_of(g, "count"), text_of(g, "doing"),
+			   *text_of(g, "detail") ? " (" : "", text_of(g, "detail"), *text_of(g, "detail") ? ")" : "");
+}
+
+static void add_profiles(const struct strv *profiles, struct strv *ret)
+{
+	if (profiles && profiles->n > 1)
+		strv_pushf(ret, "What grew, by call stack: go tool pprof -sample_index=inuse_space -diff_base %s %s",
+			   profiles->v[0], profiles->v[profiles->n - 1]);
+	else if (profiles && profiles->n == 1)
+		strv_pushf(ret, "What is in use, by call stack: go tool pprof -sample_index=inuse_space %s", profiles->v[0]);
+	else
+		strv_push(ret, "The program keeps no heap profile that could be read: import net/http/pprof, or call "
+			       "runtime/pprof, and it does.");
+}
+
+void diagnosis_next_steps(const struct diagnosis *d, const json_t *goroutines, const struct strv *profiles, struct strv *ret)
+{
+	enum mechanism m = d->mechanism == MECHANISM_UNKNOWN ? d->runner_up : d->mechanism;
+
+	if (m == MECHANISM_GOROUTINES || m == MECHANISM_LIVE_HEAP)
+		add_places(goroutines, m == d->mechanism && m == MECHANISM_GOROUTINES, ret);
+	if (m == MECHANISM_THREADS || m == MECHANISM_NATIVE)
+		add_threads(goroutines, ret);
+	if (m == MECHANISM_LIVE_HEAP || m == MECHANISM_FRAGMENTATION)
+		add_profiles(profiles, ret);
+	else if (d->disproof.act)
+		strv_pushf(ret, "To see for yourself: %s.", d->disproof.act);
+}
+
+/* ---- the whole
+ * ---------------------------------------------------------------------------------------------------------------------- */
+
+char *diagnosis_text(const struct diagnosis *d, const json_t *goroutines, const struct strv *profiles)
+{
+	cleanup_strv struct strv lines = STRV_INIT;
+	cleanup_free char *headline = diagnosis_headline(d);
+	const json_t *e;
+	size_t i;
+
+	strv_push(&lines, headline);
+	json_array_foreach(d->evidence, i, e) strv_pushf(&lines, "- %s", text_of(e, "text"));
+	if (*diagnosis_remedy(d))
+		strv_pushf(&lines, "What would give it back: %s", diagnosis_remedy(d));
+	diagnosis_next_steps(d, goroutines, profiles, &lines);
+	return strv_join(&lines, "\n");
+}
+
+void diagnosis_print(FILE *out, const struct diagnosis *d, const json_t *goroutines, const struct strv *profiles, int columns)
+{
+	cleanup_free char *text = diagnosis_text(d, goroutines, profiles);
+	cleanup_strv struct strv lines = STRV_INIT;
+
+	strv_split(&lines, text, "\n");
+	for (size_t i = 0; i < lines.n; i++) {
+		fputs("  ", out);
+		print_wrapped(out, lines.v[i], columns, *lines.v[i] == '-' ? 4 : 2, 2);
+	}
+}
+
+static json_t *real_or_null(double v)
+{
+	return isnan(v) ? json_null() : json_real(round(v));
+}
+
+json_t *diagnosis_json(const struct diagnosis *d, const json_t *goroutines, const struct strv *profiles)
+{
+	cleanup_free char *text = diagnosis_text(d, goroutines, profiles);
+	cleanup_strv struct strv steps = STRV_INIT;
+	json_t *o = json_object(), *held = json_object(), *next = json_array();
+
+	diagnosis_into_run(d, o);
+	for (int m = 0; m < MECHANISM_UNKNOWN; m++)
+		if (d->by[m] > 0)
+			json_object_set_new(held, mechanism_to_string((enum mechanism)m), real_or_null(d->by[m]));
+	diagnosis_next_steps(d, goroutines, profiles, &steps);
+	for (size_t i = 0; i < steps.n; i++)
+		json_array_append_new(next, json_text(steps.v[i]));
+	json_object_set_new(o, "held", held);
+	json_object_set_new(o, "held_bytes", real_or_null(d->held_bytes));
+	json_object_set_new(o, "rss_bytes", real_or_null(d->rss_bytes));
+	json_object_set_new(o, "growing", json_boolean(d->growing));
+	json_object_set_new(o, "why", json_text(d->why));
+	json_object_set_new(o, "next", next);
+	json_object_set_new(o, "text", json_text(text));
+	return o;
+}

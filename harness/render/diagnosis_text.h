@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * diagnosis_text.h - why memory is there, in sentences that somebody on call can act on: what holds it, the numbers that show it, what would give
+ * it back, where to look next. Of a recorded run and of a live process alike. Pure; any thread.
+ */
+#pragma once
+#include <stdio.h>
+
+#include "analyse/mechanism.h"
+
+struct strv;
+
+/* One sentence: "Goroutines hold 28.1 MB of the 31.0 MB that are resident." Caller frees. */
+char *diagnosis_headline(const struct diagnosis *d);
+/* What would give it back; "" where nothing is to be given back. Static. */
+const char *diagnosis_remedy(const struct diagnosis *d);
+/* Where to look next, a sentence each, the most useful first; appended. goroutines: goroutines.json, or NULL. profiles: paths of heap
+ * profiles in order of time, or NULL; of two or more the command that compares first and last is told. */
+void diagnosis_next_steps(const struct diagnosis *d, const json_t *goroutines, const struct strv *profiles, struct strv *ret);
+/* All of it as one text of several lines, not wrapped. Caller frees. */
+char *diagnosis_text(const struct diagnosis *d, const json_t *goroutines, const struct strv *profiles);
+/* The same for people, wrapped to so many columns. */
+void diagnosis_print(FILE *out, const struct diagnosis *d, const json_t *goroutines, const struct strv *profiles, int columns);
+/* New reference: {"mechanism", "mechanism_share", "runner_up", "rss_bytes", "held_bytes", "held": {mechanism: bytes}, "growing", "evidence",
+ * "disproof", "why", "next", "text"}. */
+json_t *diagnosis_json(const struct diagnosis *d, const json_t *goroutines, const struct strv *profiles);
