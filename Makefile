@@ -160,6 +160,9 @@ corpus-mutations: ## whether the newest corpus' expectations notice exchanged va
 	+@$(AGAIN) all
 	$O/memtide corpus mutate
 
+mechanisms: ## harness/analyse/MECHANISMS.md: how often the newest corpus' mechanisms are right
+	$(PYTHON) harness/drivers/mechanisms.py --write=harness/analyse/MECHANISMS.md
+
 gallery: ## plots/gallery: a figure a scenario and a page, from the newest corpus
 	+@$(AGAIN) all
 	$(PYTHON) harness/drivers/gallery.py --memtide=$O/memtide
@@ -225,4 +228,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 FORCE:
-.PHONY: all deps reproduce corpus corpus-mutations gallery check check-built fuzz fuzz-built hdr-check house-check bench bench-built validate-clock clean help FORCE
+.PHONY: all deps reproduce corpus corpus-mutations mechanisms gallery check check-built fuzz fuzz-built hdr-check house-check bench bench-built validate-clock clean help FORCE
