@@ -4,6 +4,7 @@
  */
 #include <argp.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +13,8 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/safe_text.h"
+#include "base/strv.h"
 #include "base/units.h"
 #include "cmd/attach_parts.h"
 #include "cmd/cmd.h"
@@ -94,11 +97,26 @@ static const struct argp argp = {
 	NULL,
 };
 
+/* A sentence in which the target's own file name may stand, and advice on a line of its own. */
+static char *safe_lines(const char *text)
+{
+	cleanup_strv struct strv lines = STRV_INIT, safe = STRV_INIT;
+
+	strv_split(&lines, text, "\n");
+	for (size_t i = 0; i < lines.n; i++) {
+		cleanup_free char *line = safe_text(lines.v[i]);
+
+		strv_push(&safe, line);
+	}
+	return strv_join(&safe, "\n");
+}
+
 int attach_open(pid_t pid, struct foreign *ret, char **ret_note, struct err *err)
 {
 	struct err why = ERR_INIT;
 	struct go_target *t = NULL;
 	enum go_refusal refusal = GO_REFUSED_NOTHING;
+	cleanup_free char *text = NULL;
 	int r = foreign_open(pid, ret, err);
 
 	*ret_note = NULL;
@@ -108,14 +126,17 @@ int attach_open(pid_t pid, struct foreign *ret, char **ret_note, struct err *err
 		go_target_free(t);
 		return 0;
 	}
+	text = safe_lines(err_text(&why));
+	err_done(&why);
 	if (refusal == GO_REFUSED_NOT_GO || refusal == GO_REFUSED_LAYOUT) {
-		*ret_note = strf("Only what the kernel tells of it: %s", err_text(&why));
-		err_done(&why);
+		int begin = 0;
+
+		(void)sscanf(text, "process %*d: %n", &begin);
+		*ret_note = strf("Only what the kernel tells of it: %s", text + begin);
 		return 0;
 	}
 	foreign_done(ret);
-	r = refusal == GO_REFUSED_GONE ? err_usage(err, "%s", err_text(&why)) : err_set(err, 0, "%s", err_text(&why));
-	err_done(&why);
+	r = refusal == GO_REFUSED_GONE ? err_usage(err, "%s", text) : err_set(err, 0, "%s", text);
 	return r;
 }
 

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "analyse/mechanism.h"
@@ -54,7 +55,11 @@ static void open_target(struct live *l)
 	l->why = NULL;
 	if (go_target_open(l->foreign->pid, &l->target, NULL, &err) < 0) {
 		l->target = NULL;
-		l->why = strf("%.*s", (int)strcspn(err_text(&err), "\n"), err_text(&err));
+		const char *text = err_text(&err);
+		int begin = 0;
+
+		(void)sscanf(text, "process %*d: %n", &begin);
+		l->why = strf("%.*s", (int)strcspn(text + begin, "\n"), text + begin);
 		return;
 	}
 	if (symbols_open(l->target, &l->symbols, NULL) < 0)
@@ -276,7 +281,8 @@ static void look_for_verdict(struct live *l, int64_t now)
 			json_text(l->why));
 	diagnosis_of(&(struct mechanism_facts){ metrics, missing, run, &l->series, l->goroutines }, &d);
 	free(l->verdict);
-	l->verdict = verdict_text(&d);
+	/* Where nothing inside is read, the note says so. */
+	l->verdict = l->why && d.mechanism == MECHANISM_UNKNOWN ? NULL : verdict_text(&d);
 	diagnosis_done(&d);
 	/* Where much has been read, more rarely. */
 	int64_t took = clock_monotonic_ns() - begin;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/safe_text.h"
 #include "base/units.h"
 #include "render/braille.h"
 
@@ -44,58 +45,6 @@ struct frame {
 	unsigned line, column;
 };
 
-/* One character of UTF-8: its length, 0 where it is none. */
-static size_t character(const unsigned char *p, uint32_t *ret)
-{
-	size_t n = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3 : *p >= 0xf0 && *p < 0xf5 ? 4 : 0;
-
-	*ret = n == 1 ? *p : n ? *p & (0x7fU >> n) : 0;
-	for (size_t i = 1; i < n; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		*ret = (*ret << 6) | (p[i] & 0x3f);
-	}
-	return n;
-}
-
-/* One column wide, and nothing but a sign: no control characters, nothing that combines, turns the direction or may be two columns wide. */
-static bool is_plain(uint32_t c)
-{
-	return (c >= 0x20 && c < 0x7f) || (c >= 0xa1 && c < 0x300 && c != 0xad) || (c >= 0x370 && c < 0x483) || (c >= 0x48a && c < 0x530) ||
-	       (c >= 0x2010 && c < 0x2028) || (c >= 0x2190 && c < 0x2200) || (c >= 0x2500 && c < 0x2600) || (c >= 0x2800 && c < 0x2900);
-}
-
-static unsigned put_safe(FILE *f, const char *text, unsigned columns, bool utf8)
-{
-	const unsigned char *p = (const unsigned char *)text;
-	unsigned shown = 0;
-
-	for (; *p && shown < columns; shown++) {
-		uint32_t c;
-		size_t n = character(p, &c);
-
-		if (n && is_plain(c) && (utf8 || c < 0x7f))
-			(void)fwrite(p, n, 1, f);
-		else
-			fputc('?', f);
-		p += n ? n : 1;
-	}
-	return shown;
-}
-
-char *live_view_safe(const char *text, unsigned columns, bool utf8)
-{
-	char *ret = NULL;
-	size_t n = 0;
-	FILE *f = open_memstream(&ret, &n);
-
-	if (f) {
-		(void)put_safe(f, text, columns, utf8);
-		(void)fclose(f);
-	}
-	return ret;
-}
-
 static unsigned room(const struct frame *t)
 {
 	return t->style->columns > t->column ? t->style->columns - t->column : 0;
@@ -109,7 +58,7 @@ static void put(struct frame *t, const char *fmt, ...)
 	va_start(ap, fmt);
 	cleanup_free char *text = vstrf(fmt, ap);
 	va_end(ap);
-	t->column += put_safe(t->f, text, room(t), t->style->utf8);
+	t->column += safe_text_put(t->f, text, room(t), t->style->utf8);
 }
 
 static void colour(struct frame *t, unsigned c)
@@ -170,12 +119,22 @@ static const char *count_rate_text(char buf[48], double per_s)
 
 /* ---- the parts of a frame ------------------------------------------------------------------------------------------------------------ */
 
+/* Whole seconds: it counts. */
+static const char *time_text(char buf[32], double seconds)
+{
+	if (seconds < 100)
+		(void)snprintf(buf, 32, "%.0f s", floor(seconds));
+	else
+		(void)format_duration(buf, 32, floor(seconds));
+	return buf;
+}
+
 static void print_head(struct frame *t, const struct live_view *v)
 {
 	char time[32];
 	const char *end = "q leaves";
 
-	put(t, "%s%s%s  watched %s", v->who, *v->version ? "  " : "", v->version, format_duration(time, sizeof(time), floor(v->watched_s)));
+	put(t, "%s%s%s  watched %s", v->who, *v->version ? "  " : "", v->version, time_text(time, v->watched_s));
 	if (t->style->columns > t->column + strlen(end) + 2) {
 		to_column(t, t->style->columns - (unsigned)strlen(end));
 		colour(t, COLOUR_DIM);
@@ -271,9 +230,8 @@ static void print_curve(struct frame *t, const struct live_view *v, unsigned row
 	}
 	braille_done(&b);
 	colour(t, COLOUR_DIM);
-	format_duration(span, sizeof(span), floor(span_s));
 	to_column(t, AXIS_COLUMNS - 1);
-	put(t, "-%s", span);
+	put(t, "-%s", time_text(span, span_s));
 	to_column(t, t->style->columns - 3);
 	put(t, "now");
 	colour(t, 0);
@@ -460,15 +418,15 @@ void live_view_print(const struct live_view *v, const struct live_style *style, 
 
 void live_view_summarise(const struct live_view *v, FILE *f)
 {
+	cleanup_free char *verdict = v->verdict ? safe_text(v->verdict) : NULL, *note = v->note ? safe_text(v->note) : NULL;
 	char a[32], b[32], c[32];
 
-	fprintf(f, "%s, watched for %s: RSS %s (highest %s)", v->who, format_duration(c, sizeof(c), v->watched_s), size_text(a, v->rss_bytes),
-		size_text(b, v->peak_bytes));
+	fprintf(f, "%s, watched for %s: RSS %s (highest %s)", v->who, time_text(c, v->watched_s), size_text(a, v->rss_bytes), size_text(b, v->peak_bytes));
 	if (v->has_counters)
 		fprintf(f, ", heap in use %s, %llu goroutines", size_text(a, v->counters.heap_inuse_bytes), (unsigned long long)v->counters.goroutines);
 	fputs(".\n", f);
-	if (v->verdict)
-		fprintf(f, "%s\n", v->verdict);
-	if (v->note)
-		fprintf(f, "%s\n", v->note);
+	if (verdict)
+		fprintf(f, "%s\n", verdict);
+	if (note)
+		fprintf(f, "%s\n", note);
 }

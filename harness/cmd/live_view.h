@@ -32,7 +32,7 @@ struct live_point {
 };
 
 struct live_view {
-	const char *who;     /* "server (pid 1234)" */
+	const char *who;     /* "server (pid 1234)"; safe to show */
 	const char *version; /* "go1.21.3"; "" */
 	double watched_s;
 	const struct live_point *points; /* ascending */
@@ -53,5 +53,3 @@ struct live_view {
 void live_view_print(const struct live_view *v, const struct live_style *style, FILE *f);
 /* The same facts once, in lines, for where the view has been left. */
 void live_view_summarise(const struct live_view *v, FILE *f);
-/* How wide text is shown, and that it is safe to show: for tests. */
-char *live_view_safe(const char *text, unsigned columns, bool utf8);

@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/safe_text.h"
 #include "base/strv.h"
 #include "run/cgroup.h"
 #include "run/owner.h"
@@ -68,7 +69,8 @@ bool foreign_parse_status(const char *text, struct foreign_status *ret)
 
 	if (!name || !state)
 		return false;
-	(void)snprintf(s.name, sizeof(s.name), "%.*s", (int)strcspn(name, "\n"), name);
+	cleanup_free char *line = strf("%.*s", (int)strcspn(name, "\n"), name), *safe = safe_text(line);
+	(void)snprintf(s.name, sizeof(s.name), "%s", safe);
 	s.state = *state;
 	s.tgid = (pid_t)number_of(text, "\nTgid:", 0);
 	s.tracer = (pid_t)number_of(text, "\nTracerPid:", 0);
@@ -187,8 +189,10 @@ static void read_exe(struct foreign *f)
 
 	const char *slash = strrchr(text, '/');
 
-	if (slash && slash[1])
-		(void)snprintf(f->name, sizeof(f->name), "%s", slash + 1);
+	cleanup_free char *safe = safe_text(slash ? slash + 1 : "");
+
+	if (*safe)
+		(void)snprintf(f->name, sizeof(f->name), "%s", safe);
 }
 
 /* The pid names the same process as when the pidfd was opened: that one is alive now, so nobody else can have had its number. */

@@ -19,7 +19,7 @@ struct foreign {
 	pid_t pid;
 	int pidfd;           /* owned; readable once it has exited */
 	uint64_t start_time; /* clock ticks since boot */
-	char name[FOREIGN_NAME_MAX]; /* its executable's file name; what the process calls itself where that may not be read */
+	char name[FOREIGN_NAME_MAX]; /* its executable's file name; what the process calls itself where that may not be read; safe to show */
 	char *exe;           /* owned: as /proc/PID/exe says, in its own mount namespace; NULL: may not be read */
 	bool exe_deleted;    /* the file has been replaced or removed since */
 	uid_t uid;           /* effective */

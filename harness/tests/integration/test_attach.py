@@ -636,7 +636,7 @@ class Terminal:
 
     def frames(self):
         text = self.raw.decode()
-        on, off = text.index("\x1b[?1049h"), text.rfind("\x1b[?1049l")
+        on, off = text.index("\x1b[?1049h"), text.rfind("\x1b[0m\x1b[?7h")
         return text[on : off if off > on else len(text)].split("\x1b[H")[1:]
 
     def check_restored(self):
@@ -649,7 +649,7 @@ def draw(frame):
     """The lines of one frame without colours; every code in it must be one of those that the view uses."""
     plain = re.sub(r"\x1b\[(38;5;\d+m|0m|K|J)", "", frame)
     assert "\x1b" not in plain and not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]", plain), repr(plain)
-    return plain.split("\r\n")
+    return re.split(r"\r+\n", plain)
 
 
 def modes(fd):
