@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "cmd/cmd.h"
 #include "cmd/diagnose_parts.h"
 #include "render/diagnosis_text.h"
@@ -17,6 +18,7 @@
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct diagnose_options *o = state->input;
+	struct err err = ERR_INIT;
 
 	switch (key) {
 	case 'j':
@@ -28,6 +30,19 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'y':
 		o->confirm = true;
 		return 0;
+	case 'f':
+		if (parse_duration(arg, &o->for_ns, &err) < 0)
+			argp_error(state, "--for: %s", err_text(&err));
+		return 0;
+	case 'o':
+		if (!*arg)
+			argp_error(state, "--out: name a folder");
+		o->out = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if ((o->for_ns || o->out) && !diagnose_is_pid(o->from.dir))
+			argp_error(state, "--for and --out are for a process: name it by its number");
+		return 0;
 	default:
 		return cmd_dir_option(key, arg, state, &o->from);
 	}
@@ -36,8 +51,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 static const struct argp_option option_table[] = {
 	{ "json", 'j', NULL, 0, "one object: mechanism, evidence, text, ...; of several cells an array of them", 0 },
 	{ "cell", 'c', "CELL", 0, "this cell alone, by its id (the name of its folder)", 0 },
-	{ "confirm", 'y', NULL, 0, "run it again with the one setting that could prove the answer wrong, and say what came out",
-	  0 },
+	{ "confirm", 'y', NULL, 0, "run it again with the one setting that could prove the answer wrong, and say what came out", 0 },
+	{ "for", 'f', "TIME", 0, "how long a process is watched (10s)", 0 },
+	{ "out", 'o', "DIR", 0, "keep the record of a process, in a campaign below DIR", 0 },
 	{ "results", 'r', "DIR", 0, "where the newest campaign is looked for (default: results)", 0 },
 	{ 0 },
 };
@@ -45,9 +61,9 @@ static const struct argp_option option_table[] = {
 static const struct argp argp = {
 	option_table,
 	parse_option,
-	"[DIR]",
-	"Says why the memory is there that a campaign's programs hold, what shows it, and what would give it back.\v"
-	"DIR is a campaign's folder; without it the newest one. Exit code 3 where it cannot be told, or is not confirmed.",
+	"[DIR]\nPID",
+	"Says why the memory is there that a campaign's programs, or a process that runs, hold, what shows it, and what would give it back.\v"
+	"DIR is a campaign's folder; without it the newest one. A number is a process that runs: it is watched for a while, and is not touched. Exit code 3 where it cannot be told, or is not confirmed.",
 	NULL,
 	NULL,
 	NULL,
@@ -254,6 +270,7 @@ static json_t *answer_json(const struct answer *a)
 	json_object_set_new(o, "cell", json_deep_copy(a->row->cell->settings));
 	json_object_set_new(o, "cell_id", json_string(a->row->cell->id));
 	json_object_set_new(o, "run", json_text(a->run->dir));
+	json_object_set(o, "attached", json_object_get(a->run->run, "attached"));
 	json_object_set_new(o, "runs", json_integer((json_int_t)a->runs));
 	json_object_set_new(o, "agree", json_integer((json_int_t)a->agree));
 	if (a->confirmed)
@@ -266,14 +283,16 @@ static json_t *answer_json(const struct answer *a)
 	return o;
 }
 
-static int print_json(const struct campaign *c, const struct answers *l, struct err *err)
+static int print_json(const struct campaign *c, const struct answers *l, bool passing, struct err *err)
 {
 	cleanup_json json_t *all = l->n == 1 ? answer_json(&l->v[0]) : json_pack("{s:[]}", "cells");
 
+	if (l->n == 1 && passing)
+		json_object_set_new(all, "run", json_null());
 	for (size_t i = 0; i < l->n && l->n > 1; i++)
 		json_array_append_new(json_object_get(all, "cells"), answer_json(&l->v[i]));
 	json_object_set_new(all, "format", json_string("memtide-diagnosis/1"));
-	json_object_set_new(all, "campaign", json_text(c->dir));
+	json_object_set_new(all, "campaign", json_text(passing ? NULL : c->dir));
 	return json_print(all, err);
 }
 
@@ -336,7 +355,7 @@ int diagnose_campaign(const char *dir, const struct diagnose_options *o)
 	if (r >= 0) {
 		code = exit_code(&answers);
 		if (o->json)
-			r = print_json(c, &answers, &err);
+			r = print_json(c, &answers, o->passing, &err);
 		else
 			print_text(c, &rows, &answers);
 	}
@@ -352,6 +371,8 @@ int cmd_diagnose(int argc, char **argv)
 	cleanup_free char *dir = NULL;
 
 	cmd_parse(&argp, argc, argv, &o);
+	if (diagnose_is_pid(o.from.dir))
+		return diagnose_live(&o);
 	if (campaign_locate(o.from.dir, o.from.results, &dir, &err) < 0)
 		return cmd_failed(&err);
 	return diagnose_campaign(dir, &o);

@@ -7,6 +7,7 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "analyse/mechanism.h"
 #include "base/strv.h"
@@ -19,10 +20,18 @@ struct diagnose_options {
 	struct dir_options from;
 	const char *cell; /* borrowed: a cell's id; NULL: all */
 	bool json, confirm;
+	int64_t for_ns;  /* of a process: how long it is watched; 0: not given */
+	const char *out; /* borrowed: of a process: where its record is kept; NULL: nowhere */
+	bool passing;    /* the record is gone when the answer is read: it is not named */
 };
 
 /* Why memory is there, of each cell of a campaign. Prints, and returns the exit code: 3 where one cannot be told. */
 int diagnose_campaign(const char *dir, const struct diagnose_options *o);
+
+/* diagnose_live.c. A word that is a number names a process. */
+bool diagnose_is_pid(const char *word);
+/* Why the process o->from.dir holds its memory: watches it, prints, and returns the exit code. */
+int diagnose_live(const struct diagnose_options *o);
 
 /* What one run says, and what it was told from. */
 struct run_answer {

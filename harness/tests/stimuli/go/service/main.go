@@ -58,6 +58,17 @@ func obey(line string) {
 		leak(n)
 	case "hold":
 		hold(n)
+	case "map": // outside of Go's heap
+		b, err := syscall.Mmap(-1, 0, n<<20, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+		if err != nil {
+			panic(err)
+		}
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+	case "drop": // all that was held, and collects it
+		kept = nil
+		runtime.GC()
 	case "leak-on": // n a second, from now on
 		go func() {
 			for {
