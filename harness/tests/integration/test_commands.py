@@ -13,7 +13,7 @@ import pytest
 
 from conftest import ROOT
 
-COMMANDS = ["run", "list", "doctor", "go", "show", "plot", "export", "corpus"]
+COMMANDS = ["run", "list", "doctor", "go", "show", "plot", "mark", "export", "corpus"]
 AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 BUNDLED = sorted(p.stem for p in (ROOT / "scenarios").glob("*.yaml"))
 
