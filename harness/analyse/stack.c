@@ -148,6 +148,18 @@ static double sum_of(const double *v)
 	return sum;
 }
 
+/* What was in use at the split before, is counted as idle now, and still resident: it stays where RSS has room for it, also if the idle memory
+ * of that split had never been touched. */
+static void keep_idle(const struct rss_split *from, double counter, double rss, double *v)
+{
+	double room = rss - sum_of(v), gone;
+
+	if (!from || isnan(counter))
+		return;
+	gone = (double)from->part[RSS_OBJECTS] + (double)from->part[RSS_FRAGMENTATION] - v[RSS_OBJECTS] - v[RSS_FRAGMENTATION];
+	v[RSS_IDLE] += fmax(0, fmin(room, fmin(gone, counter - v[RSS_IDLE])));
+}
+
 /* What is counted and not resident goes off the parts that are above the least that a split says of them, then off all. */
 static void fit_into(const struct range *r, double rss, double *v)
 {
@@ -187,6 +199,7 @@ void stack_between(const struct rss_split *from, const struct rss_split *to, con
 			by_splits(&r, p, part[0], part[1], now->share);
 	}
 	fill(&r, (double)now->rss_bytes, v);
+	keep_idle(from, counter_of(now->counted, RSS_IDLE), (double)now->rss_bytes, v);
 	fit_into(&r, (double)now->rss_bytes, v);
 	for (size_t p = 0; p < N; p++)
 		ret[p] = v[p] > 0 ? (uint64_t)fmin(v[p], 0x1p62) : 0;

@@ -13,6 +13,7 @@
  *     between its two exact values;
  *   - RSS, known a thousand times a second, moves all of them from there towards what the other split says, as far as it asks; one whose
  *     counter was at neither split as it is now, to anything between nothing and all that is counted;
+ *   - what was in use at the split before and is idle now stays where RSS has room for it;
  *   - what the counters count beyond RSS is not resident (yet): it is taken off the parts that have grown, never below zero;
  *   - what RSS has beyond the parts belongs to none: it is left out, and a figure shows it as a gap below the outline.
  * Before the first split and after the last the share is that one's. Where RSS, or both splits and counters, are not known, nothing is.

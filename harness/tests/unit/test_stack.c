@@ -196,6 +196,25 @@ static void the_kernel_knows_what_is_lazily_freed(void **state)
 	assert_near(v[RSS_IDLE], 0);
 }
 
+static void what_was_in_use_is_idle_though_idle_was_never_touched(void **state)
+{
+	/* As Go 1.12 does: 51 MB of idle heap that nobody ever touched, then 48 MB of what was in use. */
+	struct rss_split a = split(121, 0, 33, 0), b = split(76, 0, 79, 0);
+	struct go_counters ca = counted(130, 51, 85), c = counted(82, 48, 137), cb = counted(82, 0, 185);
+	struct stack_moment now = { &c, 0.5, 156 * MB, { 33 * MB, 33 * MB } };
+	uint64_t v[N];
+
+	(void)state;
+	stack_between(&a, &b, &ca, &cb, &now, v);
+	assert_near(v[RSS_LAZYFREE], 33);
+	assert_near(v[RSS_IDLE], 45);
+	assert_near(sum(v), 156);
+	/* Without having been in use it is nobody's. */
+	now = (struct stack_moment){ &ca, 0.5, 190 * MB, { 33 * MB, 33 * MB } };
+	stack_between(&a, &a, &ca, &ca, &now, v);
+	assert_near(v[RSS_IDLE], 0);
+}
+
 static void a_counter_that_lies_is_not_followed(void **state)
 {
 	/* Ten times as much is resident as it counts: the split is believed. */
@@ -394,6 +413,7 @@ int main(void)
 		cmocka_unit_test(released_and_gone_is_never_lazily_freed),
 		cmocka_unit_test(idle_between_splits_that_saw_none_is_what_rss_has),
 		cmocka_unit_test(the_kernel_knows_what_is_lazily_freed),
+		cmocka_unit_test(what_was_in_use_is_idle_though_idle_was_never_touched),
 		cmocka_unit_test(a_counter_that_lies_is_not_followed),
 		cmocka_unit_test(without_counters_the_lines_are_straight),
 		cmocka_unit_test(one_split_alone_is_enough),
