@@ -2,7 +2,7 @@
  *
  * layout.h - where a Go binary keeps what its runtime knows of memory: addresses of variables, offsets of members.
  *
- * Taken from the binary's DWARF by libdw, once per binary. A binary linked with -w has none, but its symbol table still has the
+ * Taken from the binary's DWARF (dwarf_read.h), once per binary. A binary linked with -w has none, but its symbol table still has the
  * addresses: the offsets then come from another binary of the same Go release (layout_complete()). What a release does not have,
  * or names otherwise, is tried by all its names in order; what none of them finds has size 0. Addresses are those of the file:
  * add the load bias of a PIE. Nothing here touches a process. Any thread; a layout is constant once it has been made.

@@ -28,7 +28,8 @@ enum go_refusal {
 };
 
 /* Its binary is read by way of /proc/PID/exe: the one that runs, replaced on disk or not, in whatever mount namespace. Layouts of
- * binaries seen before are kept for the life of memtide. Main thread. */
+ * binaries seen before are kept for the life of memtide. The first binary of a release that was linked with -w takes seconds, since a
+ * program is built for its offsets (offsets.h). Main thread. */
 int go_target_open(pid_t pid, struct go_target **ret, enum go_refusal *ret_why, struct err *err);
 /* Learns the layout of a binary that is about to run, so that no live process has to wait for that. Main thread. */
 int go_binary_prepare(const char *path, struct err *err);
