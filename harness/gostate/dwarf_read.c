@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "gostate/section.h"
 
-#define WORK_MAX 30000000 /* entries, abbreviations and units looked at in one binary: Go's runtime has 50 000 entries */
+#define WORK_MAX 10000000 /* entries, abbreviations and units looked at in one binary: Go's runtime has 50 000 entries */
 #define CODES_MAX 65536      /* of one table */
 #define SPECS_MAX 1000000    /* of one table */
 #define DEPTH_MAX 1024
