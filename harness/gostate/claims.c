@@ -146,7 +146,8 @@ static void claim_page_allocator(struct claims *c, const struct go_target *t, co
 {
 	const struct go_layout *l = go_target_layout(t);
 	uint64_t summary[SUMMARY_LEVELS][3], index[3], element = l->type_size[GO_TYPE_SCAVENGE_CHUNK] ? l->type_size[GO_TYPE_SCAVENGE_CHUNK] : 1;
-	uint64_t chunks = go_target_address(t, GO_PAGE_CHUNKS), size = (uint64_t)l->type_size[GO_TYPE_PALLOC_DATA] << PALLOC_L2_BITS, last = UINT64_MAX;
+	uint64_t chunks = go_target_address(t, GO_PAGE_CHUNKS), size = (uint64_t)l->type_size[GO_TYPE_PALLOC_DATA] << PALLOC_L2_BITS;
+	uint64_t last = UINT64_MAX;
 
 	if (l->place[GO_PAGE_SUMMARY].size == sizeof(summary) && go_target_read_place(t, GO_PAGE_SUMMARY, summary, sizeof(summary)))
 		for (size_t i = 0; i < SUMMARY_LEVELS; i++)

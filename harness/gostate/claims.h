@@ -4,11 +4,12 @@
  * itself, the stacks of threads. Private to gostate/.
  *
  * The runtime maps its own memory wherever the kernel puts it, and the kernel makes one mapping of neighbours: the runtime's, a
- * direct mmap and C's malloc can be one line of maps. So its own is found by its own pointers: persistentChunks (from 1.12 on; in
- * 1.11 the mspans themselves), the heapArenas and their table, allspans, the page allocator's summaries and chunks, GC bit arenas,
- * the hash of the heap profile, the module's data and bss. From 1.12 on these are what memstats' *_sys count, to the byte, but for the
- * buffers of a running execution trace and, from 1.26 on, queues of the GC. What is missing of *_sys is taken of what is nobody's: of any
- * mapping in a program without cgo, else of mappings that hold memory of the runtime's too. In 1.11 it is half a MB, of which little is resident.
+ * direct mmap and C's malloc can be one line of maps. So its own is found by its own pointers: persistentChunks (from 1.12 on;
+ * in 1.11 the mspans themselves), the heapArenas and their table, allspans, the page allocator's summaries and chunks, GC bit
+ * arenas, the hash of the heap profile, the module's data and bss. From 1.12 on these are what memstats' *_sys count, to the
+ * byte, but for the buffers of a running execution trace and, from 1.26 on, queues of the GC. What is missing of *_sys is taken
+ * of what is nobody's: of any mapping in a program without cgo, else of mappings that hold memory of the runtime's too. In 1.11
+ * it is half a MB, of which little is resident.
  */
 #pragma once
 #include <stdbool.h>
