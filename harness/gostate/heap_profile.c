@@ -265,8 +265,9 @@ int heap_profile_read(const struct go_target *t, struct heap_profile *ret, struc
 	}
 	if (!go_target_read_place(t, GO_MEM_PROFILE_RATE, &rate, sizeof(rate)) && w.layout->place[GO_MEM_PROFILE_RATE].size)
 		return err_set(err, ESRCH, "read the heap profile of process %d", (int)go_target_pid(t));
-	if ((int64_t)rate < 0)
-		rate = 0;
+	/* A sample or two of the runtime's own start may be there all the same: taken before the rate was set to 0. */
+	if ((int64_t)rate <= 0)
+		return no_profile(t, 0, err);
 	/* A cycle is published within a moment after a garbage collection; a walk that met that is taken anew. The last one counts. */
 	for (int tries = 0; r == -EAGAIN && tries < TRIES; tries++) {
 		if (tries)
