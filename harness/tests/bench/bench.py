@@ -12,6 +12,7 @@ import os
 import pathlib
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -296,6 +297,82 @@ def measure_inside(b):
         process.wait()
 
 
+def cpu_of_process(pid):
+    """User and system time so far, in ns: of its scheduler, which counts finer than clock ticks."""
+    return sum(int(p.read_text().split()[0]) for p in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat"))
+
+
+class Served:
+    """The service, with a load on it for good; tells what a while brought."""
+
+    def __init__(self, program):
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
+        self.process = subprocess.Popen([program, "-listen"], **pipes)
+        address = self.process.stdout.readline().split()[2]
+        self.pid = self.process.pid
+        self.ask("leak 1000")
+        self.load = subprocess.Popen(["wrk", "-t1", "-c8", "-d1h", f"http://{address}/"], stdout=subprocess.DEVNULL)
+        time.sleep(0.5)
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
+        return self.process.stdout.readline().split()[-1]
+
+    def look(self):
+        return time.monotonic(), int(self.ask("count")), cpu_of_process(self.pid)
+
+    def over(self, seconds):
+        """Requests a second, and CPU time of the server for one."""
+        (t0, n0, c0), _, (t1, n1, c1) = self.look(), time.sleep(seconds), self.look()
+        return (n1 - n0) / (t1 - t0), (c1 - c0) / max(n1 - n0, 1)
+
+    def done(self):
+        for process in (self.load, self.process):
+            process.kill()
+            process.wait()
+
+
+def compare_service(b, served, name, argv, pairs=40, seconds=0.5):
+    """With and without a watcher, which is stopped for every second while; medians of the pairs' ratios."""
+    speed, cpu = [], []
+    watcher = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "MEMTIDE_HOME": str(ROOT)})
+    time.sleep(1)
+    for _ in range(pairs):
+        watcher.send_signal(signal.SIGSTOP)
+        time.sleep(0.05)
+        alone = served.over(seconds)
+        watcher.send_signal(signal.SIGCONT)
+        time.sleep(0.05)
+        watched = served.over(seconds)
+        speed.append(watched[0] / alone[0])
+        cpu.append(watched[1] / alone[1])
+    watcher.kill()
+    watcher.wait()
+    quarters = statistics.quantiles(cpu, n=4)
+    b.goal(f"{name}: requests a second, with / without", statistics.median(speed), "times")
+    spread = f"(half of {pairs} pairs: {100 * (quarters[0] - 1):+.1f} to {100 * (quarters[2] - 1):+.1f})"
+    b.goal(f"{name}: the server's CPU time for one", 100 * (statistics.median(cpu) - 1), "% more", 1, spread=spread)
+
+
+def measure_attach(b):
+    """A web server under load, attached to for good, and a thousand times for a moment."""
+    print("Attaching to a busy server")
+    program = go_program(b, "service")
+    if not program or not shutil.which("wrk"):
+        print("  not measured: no Go toolchain is here, or no wrk")
+        return
+    served = Served(program)
+    out = subprocess.run([b.build / "probe/attach_often", str(served.pid), "100"], capture_output=True, text=True, check=True).stdout
+    told = json.loads(out)
+    b.goal("one attach: open, counters, split, goroutines, threads", 1000 * told["seconds"] / told["attached"], "ms")
+    for rate in (1000, 100):
+        argv = [b.build / "memtide", "attach", str(served.pid), "--for", "1h", "--rate", str(rate), "--no-plot", "--out", b.work / "attach"]
+        compare_service(b, served, f"recorded at {rate} Hz", argv)
+    often = [b.build / "probe/attach_often", str(served.pid), "1000000", "80"]
+    compare_service(b, served, "attached to anew 10 times a second", often)
+    served.done()
+
+
 def measure_campaign(b, campaign):
     """An idle campaign of long runs: what it takes on disk, and how long table and figures take."""
     print(f"A recorded campaign: {campaign}")
@@ -436,6 +513,9 @@ def main():
         measure_split(b)
         measure_inside(b)
         measure_goroutines(b)
+
+
+        measure_attach(b)
         if args.campaign:
             measure_campaign(b, args.campaign.resolve())
         measure_peers(b)

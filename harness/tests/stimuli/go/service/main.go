@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -19,6 +20,8 @@ import (
 var (
 	never = make(chan int)
 	kept  [][]byte
+
+	served int64
 )
 
 func leak(n int) {
@@ -39,6 +42,7 @@ func hold(megabytes int) {
 
 // What a request leaves behind is garbage: the collector has something to do.
 func serve(w http.ResponseWriter, r *http.Request) {
+	atomic.AddInt64(&served, 1)
 	b := make([]byte, 20000)
 	for i := range b {
 		b[i] = byte(i)
@@ -58,6 +62,9 @@ func obey(line string) {
 		leak(n)
 	case "hold":
 		hold(n)
+	case "count":
+		fmt.Println("done", line, atomic.LoadInt64(&served))
+		return
 	case "map": // outside of Go's heap
 		b, err := syscall.Mmap(-1, 0, n<<20, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 		if err != nil {
