@@ -83,7 +83,7 @@ def test_the_objects_in_run_json(a_run):
     text = section("run.json")
     host = re.search(r"^`host`: (.*?)\n\n", text, re.M | re.S).group(1)
     assert sorted(a_run["host"]) == sorted(re.findall(r"`([a-z_]+)`", host))
-    sampling = re.search(r"^`sampling`: (.*)", text, re.M | re.S).group(1)
+    sampling = re.search(r"^`sampling`: (.*?)\n\n", text, re.M | re.S).group(1)
     quantiles = ["p50", "p99", "max"]
     told = {name for name in re.findall(r"`([a-z_0-9]+)`", sampling)} - {"fifo", "other", *quantiles}
     assert set(a_run["sampling"]) == told
