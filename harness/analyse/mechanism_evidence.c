@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "plan/metric.h"
 
+#define COUNT_MAX    1e18 /* more digits have no room */
 #define OTHERS_SHARE 0.1 /* of what is held: what others hold less of is not told */
 
 struct work {
@@ -29,9 +30,11 @@ static const char *size(char buf[32], double bytes)
 static const char *count(char buf[32], double n)
 {
 	char digits[32];
-	size_t len = (size_t)snprintf(digits, sizeof(digits), "%.0f", n), out = 0;
+	size_t out = 0;
 
-	for (size_t i = 0; i < len && out + 2 < 32; i++) {
+	/* A record may say anything. */
+	(void)snprintf(digits, sizeof(digits), "%.0f", fmin(fmax(n, 0), COUNT_MAX));
+	for (size_t len = strlen(digits), i = 0; i < len; i++) {
 		if (i && (len - i) % 3 == 0)
 			buf[out++] = ' ';
 		buf[out++] = digits[i];

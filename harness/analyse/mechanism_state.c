@@ -21,7 +21,7 @@
 
 /* How far a split may be from RSS, and above the counters' heap in use, which change meanwhile. */
 #define FITS_FACTOR 1.25
-#define FITS_ROOM   MB(8)
+#define FITS_ROOM   MB(2)
 
 static double metric(const struct mechanism_facts *f, enum metric m)
 {
@@ -75,19 +75,18 @@ static double value(const struct mechanism_facts *f, const struct state *s, enum
 
 static void read_kernel(const struct mechanism_facts *f, struct state *s)
 {
-	bool killed = s->outcome && !strncmp(s->outcome, "oom", 3);
+	bool ended_badly = s->outcome && strcmp(s->outcome, "ok");
 
 	s->peak = metric(f, METRIC_PEAK_RSS);
 	s->baseline = metric(f, METRIC_BASELINE_RSS);
 	s->released_share = metric(f, METRIC_RELEASED_SHARE);
 	s->rss = value(f, s, METRIC_SETTLED_RSS, CURVE_RSS);
 	/* What a dying process still had when it was last looked at is a matter of chance. */
-	if (killed)
+	if (ended_badly)
 		s->rss = s->peak;
 	s->lazyfree = value(f, s, METRIC_LAZYFREE_SETTLED, CURVE_LAZYFREE);
 	s->thp = value(f, s, METRIC_THP_SETTLED, CURVE_THP);
-	s->threads = s->outcome && strcmp(s->outcome, "ok") ? metric(f, METRIC_THREADS_PEAK)
-							    : value(f, s, METRIC_THREADS_SETTLED, CURVE_THREADS);
+	s->threads = ended_badly ? metric(f, METRIC_THREADS_PEAK) : value(f, s, METRIC_THREADS_SETTLED, CURVE_THREADS);
 	s->working_set = value(f, s, METRIC_WORKING_SET_SETTLED, CURVE_WORKING_SET);
 }
 

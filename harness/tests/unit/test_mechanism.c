@@ -572,6 +572,36 @@ static void test_what_a_killed_process_had(void **state)
 	assert_is(d, MECHANISM_LIVE_HEAP, MECHANISM_UNKNOWN);
 }
 
+/* It died of its threads within a moment: the only split is from before they came, and the last RSS is what was not torn down yet. */
+static void test_what_a_process_had_that_died_of_threads(void **state)
+{
+	(void)state;
+	struct split_row splits[] = { split_at(0, 1, 0.8) };
+	struct sample samples[] = { { 0, 2 * MIB, MISSING }, { 12 * NS_PER_S, 2 * MIB, MISSING } };
+	struct go_row rows[] = { { .t_ns = 12 * NS_PER_S, .c = { .heap_inuse_bytes = 3 * MIB / 4, .stacks_bytes = 10 * MIB, .runtime_bytes = 4 * MIB,
+								  .goroutines = 199, .threads_made = 201 } } };
+	struct run_series s = { .splits = splits, .n_splits = 1, .samples = samples, .n_samples = 2, .go = rows, .n_go = 1 };
+	cleanup_json json_t *run = json_pack("{s:s, s:{s:b}}", "outcome", "go-fatal", "runtime", "read", 1);
+	cleanup_json json_t *metrics = json_pack("{s:f, s:f, s:f}", "peak_rss_bytes", 5.3e6, "threads_peak", 200.0, "goroutines_peak", 200.0);
+	struct diagnosis d;
+
+	diagnosis_of(&(struct mechanism_facts){ .metrics = metrics, .run = run, .series = &s }, &d);
+	assert_is(d, MECHANISM_THREADS, MECHANISM_LIVE_HEAP);
+}
+
+/* A record may say anything. */
+static void test_absurd_numbers(void **state)
+{
+	(void)state;
+	struct numbers n = idle;
+
+	n.goroutines = n.goroutines_peak = n.threads = n.gc_count = 1e300, n.rss = n.peak = 500, n.stacks = n.go_stacks = 400, n.objects = n.heap_inuse = 50;
+	struct diagnosis d = diagnose(&n, NULL, "{\"snapshots\": [{\"groups\": [7, {\"count\": \"x\", \"function\": 3}, {\"count\": 1e300, \"function\": \"f\"}]}]}");
+	assert_true(d.mechanism == MECHANISM_THREADS || d.mechanism == MECHANISM_GOROUTINES);
+	assert_says(&d, "1 000 000 000 000 000 000");
+	diagnosis_done(&d);
+}
+
 static void test_disproofs(void **state)
 {
 	(void)state;
@@ -634,6 +664,8 @@ int main(void)
 		cmocka_unit_test(test_a_split_that_is_out_of_date),
 		cmocka_unit_test(test_more_is_lazily_freed_than_the_split_knows),
 		cmocka_unit_test(test_what_a_killed_process_had),
+		cmocka_unit_test(test_what_a_process_had_that_died_of_threads),
+		cmocka_unit_test(test_absurd_numbers),
 		cmocka_unit_test(test_disproofs),
 	};
 
