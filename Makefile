@@ -163,6 +163,11 @@ corpus-mutations: ## whether the newest corpus' expectations notice exchanged va
 mechanisms: ## harness/analyse/MECHANISMS.md: how often the newest corpus' mechanisms are right
 	$(PYTHON) harness/drivers/mechanisms.py --write=harness/analyse/MECHANISMS.md
 
+three-programs: ## three live programs that seem to leak, and what `memtide diagnose PID` says of each (2 minutes)
+	+@$(AGAIN) all
+	$O/memtide go fetch 1.15,1.23,latest
+	$(PYTHON) harness/drivers/three_programs.py --memtide=$O/memtide
+
 gallery: ## plots/gallery: a figure a scenario and a page, from the newest corpus
 	+@$(AGAIN) all
 	$(PYTHON) harness/drivers/gallery.py --memtide=$O/memtide
@@ -228,4 +233,4 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 FORCE:
-.PHONY: all deps reproduce corpus corpus-mutations mechanisms gallery check check-built fuzz fuzz-built hdr-check house-check bench bench-built validate-clock clean help FORCE
+.PHONY: all deps reproduce corpus corpus-mutations mechanisms three-programs gallery check check-built fuzz fuzz-built hdr-check house-check bench bench-built validate-clock clean help FORCE
