@@ -3,9 +3,11 @@
  * What was read of the Go runtime: its own accounting, and the split of RSS. Where it could not be read, what the program told of itself
  * stands for it; what nobody but the program knows (operations) is told in any case.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "analyse/metrics_parts.h"
+#include "base/alloc.h"
 #include "record/reader.h"
 
 /* The last one told is the one that holds; MISSING: none was. */
@@ -179,6 +181,28 @@ static void unsplit(struct work *w, enum metric m)
 		metric_missing(w, m, "no split of RSS was taken");
 }
 
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Of the splits in the last tenth, the one at the end among them: one from before it may be minutes old, and says nothing of it. The
+ * lower one of two in the middle; MISSING: there is none. */
+static uint64_t median_of_tail(const struct work *w, enum rss_part part)
+{
+	const struct run_series *s = w->series;
+	cleanup_free uint64_t *v = xreallocarray(NULL, s->n_splits + 1, sizeof(*v));
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n_splits; i++)
+		if (s->splits[i].t_ns >= w->tail_ns && s->splits[i].s.part[part] != MISSING)
+			v[n++] = s->splits[i].s.part[part];
+	qsort(v, n, sizeof(*v), by_value);
+	return n ? v[(n - 1) / 2] : MISSING;
+}
+
 static void add_part(struct work *w, enum rss_part part)
 {
 	struct curve cleanup_curve c = { 0 };
@@ -188,7 +212,7 @@ static void add_part(struct work *w, enum rss_part part)
 	if (!c.n)
 		unsplit(w, m);
 	else if (metric_ended_as_planned(w, m))
-		(void)add_tail(w, m, &c, "no split of RSS was taken before the end of the run");
+		metric_counted(w, m, median_of_tail(w, part), "no split of RSS was taken in the last tenth of the run");
 	if (part != RSS_OBJECTS && part != RSS_NATIVE)
 		return;
 	m = part == RSS_OBJECTS ? METRIC_OBJECTS_PEAK : METRIC_NATIVE_PEAK;

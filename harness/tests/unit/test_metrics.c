@@ -507,9 +507,29 @@ static void test_the_runtime_was_not_read(void **state)
 	assert_why(f, "objects_peak_bytes", "no split of RSS was taken");
 }
 
+/* One at the beginning and one at the end: what the first said had held for most of the run, and says nothing of its end. */
+static void test_splits_far_apart(void **state)
+{
+	struct fixture *f = *state;
+	struct go_row go[11];
+	struct split_row split[11];
+
+	read_inside(f, go, split);
+	split[1] = split[10];
+	split[1].s.part[RSS_NATIVE] = 50 * MIB;
+	f->series.n_splits = 2;
+	compute(f);
+	assert_about(value(f, "native_settled_bytes"), 50 * MB);
+	assert_about(value(f, "native_peak_bytes"), 50 * MB);
+	f->series.n_splits = 1;
+	compute(f);
+	assert_why(f, "native_settled_bytes", "no split of RSS was taken in the last tenth of the run");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_splits_far_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_the_program_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_a_program_told_that_died, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_was_read_inside, setup, teardown),
