@@ -247,7 +247,7 @@ def test_a_target_that_ends(attach, service_of, how, outcome):
 def test_a_target_that_begins_another_go_program(attach, service_of):
     with Service(service_of("1.16")) as s:
         s.tell("hold 100")
-        with attach.going_on(s.pid, "--for", "4s") as p:
+        with attach.going_on(s.pid, "--for", "6s") as p:
             time.sleep(1)
             s.tell(f"exec {service_of()}", answered=False)
             assert s.process.stdout.readline().startswith("ready")

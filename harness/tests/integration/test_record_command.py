@@ -211,18 +211,19 @@ def test_at_a_terminal_it_has_the_terminal(record):
         os.environ.update(record.env)
         script = "import sys; print('tty', sys.stdin.isatty(), flush=True); print('got', input(), flush=True)"
         os.execv(record.argv[0], [*record.argv, "--", PY, "-c", script])
-    seen = b""
+    seen, typed = b"", False
     end = time.monotonic() + 30
-    while time.monotonic() < end:
+    while True:
+        if time.monotonic() > end:
+            os.kill(pid, signal.SIGKILL)
         if not select.select([fd], [], [], 0.2)[0]:
             continue
         try:
-            block = os.read(fd, 65536)
+            seen += os.read(fd, 65536)
         except OSError:
             break
-        if b"tty True" in block:
-            os.write(fd, b"typed\n")
-        seen += block
+        if b"tty True\r\n" in seen and not typed:
+            typed = os.write(fd, b"typed\n")
     _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     assert seen.startswith(b"tty True\r\ntyped\r\ngot typed\r\n"), seen
