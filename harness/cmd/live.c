@@ -200,12 +200,8 @@ static void note_exec(struct live *l)
 {
 	uint64_t program = foreign_program(l->foreign);
 
-	if (l->target && !go_target_is_same(l->target))
-		close_target(l);
-	else if (!program || program == l->program)
-		return;
-	l->gone = foreign_is_gone(l->foreign);
-	if (l->gone)
+	/* One that exits has no stack any more, some time before it is gone: what was read last is what it had. */
+	if (program == l->program || (!program && l->program) || foreign_is_gone(l->foreign))
 		return;
 	close_target(l);
 	l->program = program;
@@ -221,14 +217,14 @@ static void look_for_verdict(struct live *l, int64_t now);
 void live_tick(struct live *l)
 {
 	int64_t now = now_of(l);
+	struct sample s = l->last;
 
+	l->gone = l->gone || foreign_is_gone(l->foreign) || !target_read_sample(&l->files, &s);
 	if (l->gone)
 		return;
 	note_exec(l);
+	l->last = s;
 	l->last.t_ns = now;
-	l->gone = l->gone || foreign_is_gone(l->foreign) || !target_read_sample(&l->files, &l->last);
-	if (l->gone)
-		return;
 	if (l->last.rss_bytes > l->peak_bytes)
 		l->peak_bytes = l->last.rss_bytes;
 	if (l->target) {
