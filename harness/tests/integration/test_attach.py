@@ -582,7 +582,7 @@ def test_a_thousand_attaches_to_a_busy_server(build, service_of):
         s.tell("leak 1")  # it still obeys
         ratio = sum(watched) / sum(alone)
         print(f"with and without 1000 attaches: {ratio:.3f}")
-        assert ratio > 0.3
+        assert ratio > 0.1
 
 
 # ---- the live view ---------------------------------------------------------------------------------------------------------------------
