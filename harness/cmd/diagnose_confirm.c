@@ -213,6 +213,10 @@ static char *why_not(const struct campaign *c, const struct campaign_run *r, con
 {
 	cleanup_free char *scenario = strf("%s/scenario.yaml", c->dir);
 
+	if (json_is_object(json_object_get(r->run, "attached")))
+		return strf("It was attached to, and how it was started is not known: it is not run again. Record it from its start "
+			    "(memtide record -- COMMAND)%s%s.",
+			    p->act ? "; what you can do yourself: " : "", p->act ? p->act : "");
 	if (!p->axis)
 		return strf("There is no setting that could prove this wrong%s%s.", p->act ? "; what you can do yourself: " : "",
 			    p->act ? p->act : "");

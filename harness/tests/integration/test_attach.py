@@ -192,6 +192,9 @@ def test_all_commands_work_on_it(attach, service_of, memtide):
     assert json.loads(memtide("export", campaign.path, "--format", "json").out)
     assert memtide("plot", campaign.path).code == 0
     assert campaign.info["scenario"].startswith("attach-service")
+    # What somebody else runs is not started a second time.
+    assert "it is not run again" in re.sub(r"\s+", " ", memtide("diagnose", "--confirm", campaign.path).out)
+    assert not (campaign.path / "confirm").exists()
 
 
 def test_json_is_all_that_is_printed(build, service_of, tmp_path):
