@@ -87,7 +87,7 @@ static void read_kernel(const struct mechanism_facts *f, struct state *s)
 	s->lazyfree = value(f, s, METRIC_LAZYFREE_SETTLED, CURVE_LAZYFREE);
 	s->thp = value(f, s, METRIC_THP_SETTLED, CURVE_THP);
 	s->threads = ended_badly ? metric(f, METRIC_THREADS_PEAK) : value(f, s, METRIC_THREADS_SETTLED, CURVE_THREADS);
-	s->working_set = value(f, s, METRIC_WORKING_SET_SETTLED, CURVE_WORKING_SET);
+	s->working_set = metric(f, METRIC_WORKING_SET_SETTLED);
 }
 
 static void read_runtime(const struct mechanism_facts *f, struct state *s)

@@ -245,13 +245,20 @@ static void add_threads_peak(struct work *w)
 	metric_counted(w, METRIC_THREADS_PEAK, most, "no probe");
 }
 
+#define SHARED "its cgroup has other processes too, and counts theirs with its own"
+
 static void add_probes(struct work *w)
 {
 	add_settled_probe(w, METRIC_LAZYFREE_SETTLED, CURVE_LAZYFREE, "no slow probe");
 	add_settled_probe(w, METRIC_THP_SETTLED, CURVE_THP, "no slow probe");
-	add_settled_probe(w, METRIC_WORKING_SET_SETTLED, CURVE_WORKING_SET,
-			  "the working set was never read: no cgroup, or no probe");
-	add_settled_probe(w, METRIC_USAGE_SETTLED, CURVE_USAGE, "no cgroup");
+	if (w->facts->cgroup_shared) {
+		metric_missing(w, METRIC_WORKING_SET_SETTLED, SHARED);
+		metric_missing(w, METRIC_USAGE_SETTLED, SHARED);
+	} else {
+		add_settled_probe(w, METRIC_WORKING_SET_SETTLED, CURVE_WORKING_SET,
+				  "the working set was never read: no cgroup, or no probe");
+		add_settled_probe(w, METRIC_USAGE_SETTLED, CURVE_USAGE, "no cgroup");
+	}
 	add_settled_probe(w, METRIC_THREADS_SETTLED, CURVE_THREADS, "no probe");
 	add_threads_peak(w);
 }

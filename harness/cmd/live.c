@@ -267,6 +267,7 @@ static void look_for_verdict(struct live *l, int64_t now)
 		.end_ns = now,
 		.end = { MISSING, MISSING, MISSING, MISSING, MISSING, MISSING },
 		.runtime_why = l->why,
+		.cgroup_shared = l->foreign->memcg_processes > 1,
 	};
 	cleanup_json json_t *metrics = NULL, *missing = NULL, *run = NULL;
 	int64_t begin = clock_monotonic_ns();

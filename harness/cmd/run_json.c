@@ -273,6 +273,7 @@ static void add_analysis(const struct job *j, const struct cell *c, const struct
 			.outcome = outcome,
 			.end_ns = r->end_ns,
 			.end = r->end,
+			.cgroup_shared = j->attach && j->attach->memcg_processes > 1,
 			.runtime_why = r->inside.read || !*r->inside.why ? NULL : r->inside.why,
 		};
 
