@@ -199,7 +199,7 @@ static void add_threads(const json_t *goroutines, struct strv *ret)
 
 	json_array_foreach(json_object_get(json_object_get(json_array_get(snapshots, n ? n - 1 : 0), "threads"), "groups"), i,
 			   g) if (told++ < PLACES_MAX)
-		strv_pushf(ret, "%.0f threads are %s%s%s%s.", number_of(g, "count"), text_of(g, "doing"),
+		strv_pushf(ret, "%.0f %s %s%s%s%s.", number_of(g, "count"), number_of(g, "count") > 1 ? "threads are" : "thread is", text_of(g, "doing"),
 			   *text_of(g, "detail") ? " (" : "", text_of(g, "detail"), *text_of(g, "detail") ? ")" : "");
 }
 

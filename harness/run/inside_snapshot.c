@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/err.h"
+#include "base/safe_text.h"
 #include "base/units.h"
 #include "gostate/goroutines.h"
 #include "gostate/heap_profile.h"
@@ -28,10 +29,18 @@
 #define DEAR_NS        (2 * NS_PER_S)
 #define DUTY           10 /* one in so much time may be spent on what is neither cheap nor the last */
 
+/* What the target says of itself: on its way to a terminal, sooner or later. */
+static json_t *told_json(const char *text)
+{
+	cleanup_free char *safe = safe_text(text ? text : "");
+
+	return json_text(safe);
+}
+
 static json_t *place_json(json_t *to, const struct code_place *p, const char *function, const char *file, const char *line)
 {
-	json_object_set_new(to, function, json_text(p->function ? p->function : ""));
-	json_object_set_new(to, file, json_text(p->file ? p->file : ""));
+	json_object_set_new(to, function, told_json(p->function));
+	json_object_set_new(to, file, told_json(p->file));
 	json_object_set_new(to, line, json_integer(p->line));
 	return to;
 }
@@ -49,7 +58,7 @@ static json_t *wait_json(const struct clock *c, const struct goroutine_group *g)
 static json_t *group_json(const struct clock *c, const struct goroutine_group *g)
 {
 	json_t *o = json_pack("{s:I, s:I, s:s, s:o, s:b, s:o}", "count", (json_int_t)g->count, "stack_bytes", (json_int_t)g->stack_bytes, "state",
-			      g->state, "wait", json_text(g->wait), "system", g->system, "oldest_wait_s", wait_json(c, g));
+			      g->state, "wait", told_json(g->wait), "system", g->system, "oldest_wait_s", wait_json(c, g));
 
 	place_json(o, &g->made, "function", "file", "line");
 	return place_json(o, &g->blocked, "blocked_function", "blocked_file", "blocked_line");
