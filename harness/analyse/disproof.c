@@ -73,11 +73,11 @@ static struct disproof of_overhead(const struct state *s, const struct diagnosis
 	return (struct disproof){ NULL, "", DISPROOF_STAYS, NULL };
 }
 
-struct disproof disproof_of(const struct mechanism_facts *f, const struct state *s, const struct diagnosis *d)
+static struct disproof disproof_by(enum mechanism m, const struct mechanism_facts *f, const struct state *s, const struct diagnosis *d)
 {
 	int minor = minor_of(f);
 
-	switch (d->mechanism) {
+	switch (m) {
 	case MECHANISM_LAZYFREE:
 		if (minor < 12 || madvdontneed(f))
 			break;
@@ -113,4 +113,14 @@ struct disproof disproof_of(const struct mechanism_facts *f, const struct state 
 		break;
 	}
 	return (struct disproof){ NULL, "", DISPROOF_STAYS, NULL };
+}
+
+struct disproof disproof_of(const struct mechanism_facts *f, const struct state *s, const struct diagnosis *d)
+{
+	struct disproof p = disproof_by(d->mechanism == MECHANISM_UNKNOWN ? d->runner_up : d->mechanism, f, s, d);
+
+	/* Where nothing is claimed nothing can be proved wrong; what can be looked at is the one that holds most. */
+	if (d->mechanism == MECHANISM_UNKNOWN)
+		p.axis = NULL;
+	return p;
 }

@@ -203,6 +203,8 @@ static void answer_by_parts(const struct state *s, struct diagnosis *d)
 	else if (given_back(s, d))
 		answer(d, MECHANISM_RELEASED, most >= SMALL_HELD ? best : MECHANISM_UNKNOWN,
 		       isnan(s->released_share) ? 1 - d->held_bytes / s->peak : s->released_share);
+	else if (best != MECHANISM_UNKNOWN && share < ANSWER_SHARE && most >= ANSWER_MARGIN * next)
+		unknown(d, best, strf("%s holds most, but only %.0f %% of it", mechanism_to_string(best), 100 * share));
 	else if (share < ANSWER_SHARE || most < ANSWER_MARGIN * next)
 		unknown(d, best,
 			strf("%s and %s hold about as much: %.0f and %.0f %% of it", mechanism_to_string(best),
@@ -238,6 +240,7 @@ void diagnosis_of(const struct mechanism_facts *facts, struct diagnosis *ret)
 	*ret = (struct diagnosis){ .mechanism = MECHANISM_UNKNOWN,
 				   .runner_up = MECHANISM_UNKNOWN,
 				   .growing = s.growing,
+				   .since = s.since,
 				   .rss_bytes = s.rss,
 				   .held_bytes = NAN };
 	for (int m = 0; m < MECHANISM_COUNT_; m++)

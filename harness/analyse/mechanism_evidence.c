@@ -63,7 +63,8 @@ static void add_rss(struct work *w)
 	char a[32], b[32], c[32];
 
 	if (s->growing)
-		add(w, METRIC_PEAK_RSS, s->peak, "RSS is %s and still grows: what is told is what came on top", size(a, s->rss));
+		add(w, METRIC_SLOPE, s->slope, "RSS is %s and grows by %s a second: the answer is about what came on top", size(a, s->rss),
+		    size(b, s->slope));
 	else if (s->settled && s->peak > 1.1 * s->rss)
 		add(w, METRIC_SETTLED_RSS, s->rss, "RSS settled at %s, after a peak of %s%s%s", size(a, s->rss), size(b, s->peak),
 		    isnan(s->baseline) ? "" : "; before the load it was ", isnan(s->baseline) ? "" : size(c, s->baseline));
@@ -149,7 +150,8 @@ static void add_group(struct work *w)
 
 	if (!g || !function || n < 2)
 		return;
-	add(w, METRIC_GOROUTINES_SETTLED, n, "%s of them were made at %s:%.0f (%s)%s%s", count(text, n),
+	/* They were counted at another moment than listed. */
+	add(w, METRIC_GOROUTINES_SETTLED, n, n <= w->s->goroutines ? "%s of them were made at %s:%.0f (%s)%s%s" : "%s were made at %s:%.0f (%s)%s%s", count(text, n),
 	    slash  ? slash + 1
 	    : file ? file
 		   : "?",
@@ -174,7 +176,7 @@ static void add_goroutines(struct work *w)
 		add(w, METRIC_OBJECTS_SETTLED, s->part[RSS_OBJECTS], "%s of the heap came with them and stayed with them",
 		    size(a, w->d->by[MECHANISM_GOROUTINES] - stacks));
 	if (s->goroutines_slope > 0)
-		add(w, METRIC_GOROUTINES_SLOPE, s->goroutines_slope, "they grew by %.3g a second under load",
+		add(w, METRIC_GOROUTINES_SLOPE, s->goroutines_slope, "they grew by %.3g a second",
 		    s->goroutines_slope);
 }
 
@@ -217,7 +219,8 @@ static void add_fragmentation(struct work *w)
 	add(w, METRIC_FRAGMENTATION_SETTLED, free_slots,
 	    "%s are free slots in spans of which something is in use: %.0f %% of those spans", size(a, free_slots),
 	    100 * free_slots / (free_slots + objects));
-	add(w, METRIC_OBJECTS_SETTLED, objects, "the objects in them are %s", size(b, objects));
+	if (objects < OTHERS_SHARE * w->d->held_bytes)
+		add(w, METRIC_OBJECTS_SETTLED, objects, "the objects in them are %s", size(b, objects));
 }
 
 static void add_thp(struct work *w)

@@ -17,12 +17,14 @@ struct state {
 	bool split;                                 /* it is one: not guessed from the counters */
 	double heap_inuse, heap_idle, heap_released, go_stacks, runtime, gc_goal, gc_count, goroutines, threads_made, profile_buckets;
 	double goroutines_peak, goroutines_slope;
+	double slope;                               /* of RSS, bytes a second; only where `growing` */
 	double goroutines_before;                   /* at the first mark, or when they were first read */
 	double heap_before;                         /* in use at that time */
 	double heap_follows;                        /* correlation of the heap in use with the goroutines while both grew; NAN: cannot be told */
 	double grown[RSS_PART_COUNT_];              /* by how much each part grew since the first mark; only where `growing` */
 	double gc_age_s;                            /* since the last collection that was seen; NAN */
 	bool growing, settled, runtime_read;
+	const char *since;                          /* static: what `grown` is counted from */
 	const char *outcome;                        /* borrowed */
 	const char *runtime_why;                    /* borrowed: why the runtime was not read; NULL */
 };

@@ -292,6 +292,10 @@ static void read_growth(const struct mechanism_facts *f, struct state *s)
 		sum += isnan(s->grown[p]) ? 0 : s->grown[p];
 	}
 	s->growing = sum > 0;
+	s->slope = slope;
+	s->since = json_is_object(json_object_get(f->run, "attached")) ? "while it was watched"
+		   : f->series->n_marks				       ? "since the load began"
+								       : "since it began";
 }
 
 void state_read(const struct mechanism_facts *f, struct state *ret)

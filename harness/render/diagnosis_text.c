@@ -47,7 +47,7 @@ char *diagnosis_headline(const struct diagnosis *d)
 		return strf("Nothing is held: %s are about what a Go process has without doing anything.", size(a, d->rss_bytes));
 
 	cleanup_free char *whole = d->growing
-					   ? strf("%s that came since the load began, and it still grows", size(b, d->held_bytes))
+					   ? strf("%s that came %s, and it still grows", size(b, d->held_bytes), d->since)
 					   : strf("%s that are resident", size(b, d->rss_bytes));
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -152,7 +152,8 @@ static char *group_text(const json_t *g)
 		*text_of(g, "blocked_function") ? place(text_of(g, "blocked_file"), number_of(g, "blocked_line")) : NULL;
 	cleanup_free char *where = at ? strf(" at %s (%s)", at, text_of(g, "blocked_function")) : xstrdup("");
 	cleanup_free char *wait = *text_of(g, "wait")    ? strf(" and wait (%s)%s", text_of(g, "wait"), where)
-				  : *text_of(g, "state") ? strf("; they are %s%s", text_of(g, "state"), where)
+				  : *text_of(g, "state") ? strf("; they are %s%s%s", strcmp(text_of(g, "state"), "system call") ? "" : "in a ",
+								text_of(g, "state"), where)
 							 : xstrdup("");
 	double oldest = number_of(g, "oldest_wait_s");
 	char duration[32];
@@ -199,8 +200,8 @@ static void add_threads(const json_t *goroutines, struct strv *ret)
 
 	json_array_foreach(json_object_get(json_object_get(json_array_get(snapshots, n ? n - 1 : 0), "threads"), "groups"), i,
 			   g) if (told++ < PLACES_MAX)
-		strv_pushf(ret, "%.0f %s %s%s%s%s.", number_of(g, "count"), number_of(g, "count") > 1 ? "threads are" : "thread is", text_of(g, "doing"),
-			   *text_of(g, "detail") ? " (" : "", text_of(g, "detail"), *text_of(g, "detail") ? ")" : "");
+		strv_pushf(ret, "%.0f thread%s %s%s%s%s.", number_of(g, "count"), number_of(g, "count") > 1 ? "s are" : " is",
+			   text_of(g, "doing"), *text_of(g, "detail") ? " (" : "", text_of(g, "detail"), *text_of(g, "detail") ? ")" : "");
 }
 
 static void add_profiles(const struct strv *profiles, struct strv *ret)
@@ -219,7 +220,7 @@ void diagnosis_next_steps(const struct diagnosis *d, const json_t *goroutines, c
 {
 	enum mechanism m = d->mechanism == MECHANISM_UNKNOWN ? d->runner_up : d->mechanism;
 
-	if (m == MECHANISM_GOROUTINES || m == MECHANISM_LIVE_HEAP)
+	if (m == MECHANISM_GOROUTINES || m == MECHANISM_LIVE_HEAP || m == MECHANISM_THREADS)
 		add_places(goroutines, m == d->mechanism && m == MECHANISM_GOROUTINES, ret);
 	if (m == MECHANISM_THREADS || m == MECHANISM_NATIVE)
 		add_threads(goroutines, ret);
