@@ -118,6 +118,22 @@ static void add_idle(struct work *w)
 		    "the runtime keeps what it expects to need up to its next goal, a heap of %s", size(a, s->gc_goal));
 }
 
+/* Without GOGC neither growth nor the two minutes (src/runtime/mgc.go, gcTrigger.test) begin a collection: the limit alone does. */
+static void add_gogc_off(struct work *w)
+{
+	const json_t *settings = json_object_get(json_object_get(w->facts->run, "runtime"), "settings"),
+		     *limit = json_object_get(settings, "memory_limit_bytes");
+	char a[32];
+
+	if (!json_is_null(json_object_get(settings, "gogc")))
+		return;
+	if (json_is_number(limit))
+		add(w, METRIC_GC_GOAL_SETTLED, w->s->gc_goal,
+		    "GOGC is off: garbage stays until Go's memory comes near its limit of %s", size(a, json_number_value(limit)));
+	else
+		add(w, METRIC_GC_GOAL_SETTLED, w->s->gc_goal, "GOGC is off, and there is no memory limit: garbage stays for ever");
+}
+
 static void add_live(struct work *w)
 {
 	const struct state *s = w->s;
@@ -310,6 +326,8 @@ void evidence_add(const struct mechanism_facts *facts, const struct state *s, st
 
 	if (own[d->mechanism])
 		own[d->mechanism](&w);
+	if (d->mechanism == MECHANISM_LIVE_HEAP || d->mechanism == MECHANISM_NOT_YET_SCAVENGED)
+		add_gogc_off(&w);
 	add_others(&w);
 	add_rss(&w);
 }

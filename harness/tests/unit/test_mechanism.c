@@ -189,6 +189,34 @@ static void test_live_heap(void **state)
 	assert_is(diagnose(&n, NULL, NULL), MECHANISM_LIVE_HEAP, MECHANISM_UNKNOWN);
 }
 
+static void test_garbage_that_nothing_collects(void **state)
+{
+	(void)state;
+	struct numbers n = idle;
+	cleanup_json json_t *run = a_run("1.27.4", 1), *settings = json_object_get(json_object_get(run, "runtime"), "settings");
+	struct diagnosis d;
+
+	n.rss = n.peak = 188, n.objects = 184, n.heap_inuse = 184;
+	cleanup_json json_t *metrics = metrics_of(&n);
+	const struct mechanism_facts facts = { .metrics = metrics, .run = run };
+
+	json_object_set_new(metrics, "gc_goal_settled_bytes", json_real(190e6));
+	json_incref(settings);
+	/* Not told is not off. */
+	diagnosis_of(&facts, &d);
+	cleanup_free char *said = words(&d);
+	assert_null(strstr(said, "GOGC"));
+	diagnosis_done(&d);
+	json_object_set_new(settings, "gogc", json_null());
+	diagnosis_of(&facts, &d);
+	assert_says(&d, "GOGC is off, and there is no memory limit");
+	diagnosis_done(&d);
+	json_object_set_new(settings, "memory_limit_bytes", json_integer(200 * (json_int_t)MIB));
+	diagnosis_of(&facts, &d);
+	assert_says(&d, "GOGC is off: garbage stays until Go's memory comes near its limit of 200 MB");
+	diagnosis_done(&d);
+}
+
 static const char *const snapshot =
 	"{\"format\": \"memtide-goroutines/1\", \"snapshots\": [{\"t_s\": 1, \"at\": \"end\", \"total\": 10003, \"groups\": ["
 	"{\"count\": 20, \"system\": true, \"function\": \"runtime.main\", \"file\": \"proc.go\", \"line\": 1, \"wait\": \"\"},"
@@ -650,6 +678,7 @@ int main(void)
 		cmocka_unit_test(test_lazyfree),
 		cmocka_unit_test(test_not_yet_scavenged),
 		cmocka_unit_test(test_live_heap),
+		cmocka_unit_test(test_garbage_that_nothing_collects),
 		cmocka_unit_test(test_goroutines),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_native),
