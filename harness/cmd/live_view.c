@@ -15,6 +15,7 @@
 #define SPAN_MIN_S   60
 #define CURVE_ROWS_MIN 3
 #define VERDICT_LINES 2
+#define NOTE_LINES_MAX 3
 #define BAR_COLUMNS_MAX 100
 #define COLOUR_RSS 0 /* the terminal's own: its background may be light or dark */
 #define COLOUR_HEAP 36
@@ -182,7 +183,7 @@ static double nice_top(double bytes)
 static void draw_curve(struct braille *b, const struct live_view *v, bool heap, double span_s, double top)
 {
 	long x0 = -1, y0 = 0, width = (long)b->columns * 2 - 1, height = (long)b->rows * 4 - 1;
-	double begin = v->watched_s > span_s ? v->watched_s - span_s : 0;
+	double begin = v->watched_s - span_s; /* now is at the right, as the axis says */
 
 	for (size_t i = 0; i < v->n_points; i++) {
 		const struct live_point *p = &v->points[i];
@@ -355,8 +356,8 @@ static void print_text(struct frame *t, const char *text, unsigned most_lines)
 
 /* What has to be shown comes first; the curve takes what is left. */
 struct layout {
-	unsigned curve, parts, origins, verdict;
-	bool now, bar, counters, note;
+	unsigned curve, parts, origins, verdict, note;
+	bool now, bar, counters;
 };
 
 static unsigned take(unsigned *left, unsigned wanted)
@@ -367,6 +368,14 @@ static unsigned take(unsigned *left, unsigned wanted)
 	return n;
 }
 
+/* Words that are broken need a little more. */
+static unsigned note_lines(const char *note, unsigned columns)
+{
+	size_t lines = columns ? (strlen(note) + strlen(note) / 10) / columns + 1 : 1;
+
+	return lines < NOTE_LINES_MAX ? (unsigned)lines : NOTE_LINES_MAX;
+}
+
 static struct layout lay_out(const struct live_view *v, const struct live_style *style)
 {
 	unsigned left = style->rows ? style->rows - 1 : 0, curve = CURVE_ROWS_MIN + 1;
@@ -374,7 +383,7 @@ static struct layout lay_out(const struct live_view *v, const struct live_style 
 
 	l.now = take(&left, 1);
 	l.verdict = v->verdict ? take(&left, VERDICT_LINES) : 0;
-	l.note = v->note && take(&left, 1);
+	l.note = v->note ? take(&left, note_lines(v->note, style->columns)) : 0;
 	l.counters = take(&left, 1);
 	l.bar = v->has_split && take(&left, 1);
 	if (left >= curve)
@@ -411,7 +420,7 @@ void live_view_print(const struct live_view *v, const struct live_style *style, 
 	if (l.verdict)
 		print_text(&t, v->verdict, l.verdict);
 	if (l.note)
-		print_text(&t, v->note, 1);
+		print_text(&t, v->note, l.note);
 	if (lines_left(&t))
 		fputs("\033[J", f);
 }
@@ -423,7 +432,8 @@ void live_view_summarise(const struct live_view *v, FILE *f)
 
 	fprintf(f, "%s, watched for %s: RSS %s (highest %s)", v->who, time_text(c, v->watched_s), size_text(a, v->rss_bytes), size_text(b, v->peak_bytes));
 	if (v->has_counters)
-		fprintf(f, ", heap in use %s, %llu goroutines", size_text(a, v->counters.heap_inuse_bytes), (unsigned long long)v->counters.goroutines);
+		fprintf(f, ", heap in use %s, %llu goroutine%s", size_text(a, v->counters.heap_inuse_bytes), (unsigned long long)v->counters.goroutines,
+			v->counters.goroutines == 1 ? "" : "s");
 	fputs(".\n", f);
 	if (verdict)
 		fprintf(f, "%s\n", verdict);
