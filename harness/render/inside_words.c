@@ -186,11 +186,14 @@ static char *say_how(const struct inside *in)
 	cleanup_free char *left_out = in->left_out ? strf(" %zu more cells have no room here.", in->left_out) : xstrdup("");
 	const char *name = json_string_value(json_object_get(m->campaign->info, "scenario"));
 
-	return strf("%s%s%s Scenario %s, %s clock, one run a cell, Linux" NBSP "%s. Time" NBSP "0: the program starts.%s",
+	bool attached = in->n && json_is_object(json_object_get(in->v[0].run->run, "attached"));
+
+	return strf("%s%s%s Scenario %s, %s clock, one run a cell, Linux" NBSP "%s. Time" NBSP "0: %s.%s",
 		    in->lines ? "RSS, the cgroup's usage, the kubelet's working set and Go's own heap in use, of the same run."
 			      : "What RSS consists of: exact at the ticks; between them from the runtime's counters.",
 		    white ? " White below the line: resident, and in none of the parts at that moment." : "",
-		    folded ? " Releases that run most alike share a panel." : "", name ? name : "", m->real_clock ? "real" : "virtual", kernel, left_out);
+		    folded ? " Releases that run most alike share a panel." : "", name ? name : "", m->real_clock ? "real" : "virtual", kernel,
+		    attached ? "it was attached to" : "the program starts", left_out);
 }
 
 void inside_words_find(struct inside *in)
