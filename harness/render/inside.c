@@ -138,6 +138,13 @@ static bool has_data(const struct run_series *s, bool of_lines)
 	return false;
 }
 
+/* What a cgroup counts that others share is theirs: RSS would be a line at the bottom of it. */
+static bool is_of_others(enum curve_of what, const json_t *run)
+{
+	return (what == CURVE_USAGE || what == CURVE_WORKING_SET) &&
+	       json_integer_value(json_object_get(json_object_get(run, "attached"), "cgroup_processes")) > 1;
+}
+
 static bool read_run(struct inside_panel *p, const struct campaign_run *r, bool of_lines, size_t points)
 {
 	cleanup_run_series struct run_series s = { 0 };
@@ -154,6 +161,8 @@ static bool read_run(struct inside_panel *p, const struct campaign_run *r, bool 
 
 		if (k && !of_lines)
 			break;
+		if (is_of_others(lines[k], r->run))
+			continue;
 		curve_make(&whole, &s, lines[k], end_ns);
 		p->end_s = fmax(p->end_s, (double)whole.end_ns / 1e9);
 		curve_decimate(&whole, points, &p->line[k]);
