@@ -347,13 +347,17 @@ static void look(struct sampler_slot *s)
 
 	now.t_ns = clock_now(s->clock);
 	store_gap_if_any(s, now.t_ns);
-	if (!s->exited) {
+	/* A thread that executes a program ends all others first, and then takes the first one's place: for a moment there is no memory. */
+	if (!s->leader_exited) {
+		bool before = s->exited;
+
 		s->exited = !target_read_sample(&s->files, &now);
 		s->samples += !s->exited;
-		s->exited_ns = clock_monotonic_ns();
-	} else if (!s->leader_exited) {
+		if (s->exited && !before)
+			s->exited_ns = clock_monotonic_ns();
 		/* All of a process that exits, or is killed, goes at once, but not in one moment. */
-		s->leader_exited = clock_monotonic_ns() - s->exited_ns > LEADER_ALONE_NS && target_has_threads_left(&s->files);
+		if (s->exited)
+			s->leader_exited = clock_monotonic_ns() - s->exited_ns > LEADER_ALONE_NS && target_has_threads_left(&s->files);
 	}
 	if (!s->exited && (now.rss_bytes != s->last.rss_bytes || now.usage_bytes != s->last.usage_bytes ||
 			   now.t_ns - s->last.t_ns >= KEEP_ALIVE_NS))

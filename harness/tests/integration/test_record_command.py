@@ -227,3 +227,23 @@ def test_at_a_terminal_it_has_the_terminal(record):
     _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     assert seen.startswith(b"tty True\r\ntyped\r\ngot typed\r\n"), seen
+
+
+def test_a_program_that_another_thread_executes_is_seen(record, tmp_path):
+    """The kernel gives it the first thread's place; until the others have ended there is no memory to see."""
+    script = tmp_path / "again.py"
+    script.write_text(
+        "import os, sys, threading, time\n"
+        "left = int(sys.argv[1])\n"
+        "def again():\n"
+        "    os.execv(sys.executable, [sys.executable, __file__, str(left - 1)])\n"
+        "if left:\n"
+        "    threading.Thread(target=again).start()\n"
+        "else:\n"
+        "    held = b'x' * (96 << 20)\n"
+        "    time.sleep(60)\n"
+    )
+    done, campaign = record(["--rate", "20000", "--for", "6s"], [PY, script, "20"])  # the moment is short: not each of them is met in it
+    assert done.returncode == 0, done.stderr
+    assert only_run(campaign)["metrics"]["settled_rss_bytes"] > 96 << 20
+    assert b"first thread ended" not in done.stderr
