@@ -176,6 +176,22 @@ uint64_t pages_statm(pid_t pid)
 	return sscanf(text, "%*u %" SCNu64, &resident) == 1 ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : GO_UNKNOWN;
 }
 
+uint64_t pages_rollup(pid_t pid)
+{
+	char path[64], text[2048];
+	const char *rss;
+	uint64_t kb;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || (n = read(fd, text, sizeof(text) - 1)) <= 0)
+		return GO_UNKNOWN;
+	text[n] = '\0';
+	rss = strstr(text, "\nRss:");
+	return rss && sscanf(rss, " Rss: %" SCNu64, &kb) == 1 ? kb << 10 : GO_UNKNOWN;
+}
+
 void pages_done(struct pages *p)
 {
 	free(p->v);

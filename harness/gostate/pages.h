@@ -33,4 +33,6 @@ struct pages {
 int pages_read(struct pages *p, pid_t pid, const struct vmas *vmas, bool scan, bool *ret_scanned, struct err *err);
 /* Resident pages as the kernel counts them; GO_UNKNOWN: gone. */
 uint64_t pages_statm(pid_t pid);
+/* The same, counted page by page (smaps_rollup): exact on every kernel, and under the mmap lock for some us a resident MB. */
+uint64_t pages_rollup(pid_t pid);
 void pages_done(struct pages *p);

@@ -39,6 +39,6 @@ enum rss_part {
 struct rss_split {
 	uint64_t part[RSS_PART_COUNT_];
 	uint64_t resident_bytes; /* the sum of the parts: pages seen by pagemap */
-	uint64_t statm_bytes;    /* RSS as the kernel counts it, in the middle of the reading */
+	uint64_t statm_bytes;    /* RSS as the kernel counts it, in the middle of the reading; where that does not fit, by smaps_rollup */
 	uint64_t spans;          /* in use or stacks */
 };

@@ -242,7 +242,7 @@ static bool frees_lazily(const struct go_target *t)
 static int take(struct splitter *s, const struct go_target *t, bool scan, struct rss_split *ret, bool *ret_fits, struct err *err)
 {
 	pid_t pid = go_target_pid(t);
-	uint64_t inuse[2], statm[2], allowed, lazy = 0;
+	uint64_t inuse[2], statm[2], rss, exact, allowed, lazy = 0;
 	bool scanned;
 	int r;
 
@@ -268,14 +268,15 @@ static int take(struct splitter *s, const struct go_target *t, bool scan, struct
 			return r;
 	}
 	join(s, t, false, ret);
-	ret->statm_bytes = statm[0] / 2 + statm[1] / 2;
-	allowed = tolerance(ret->statm_bytes);
-	if (!scanned && ret->resident_bytes > ret->statm_bytes + allowed) {
-		uint64_t rss = ret->statm_bytes;
-
+	rss = statm[0] / 2 + statm[1] / 2;
+	/* statm may be off by some MB before Linux 6.12, the more CPUs the more. One that moves shows what moved. */
+	if (distance(ret->resident_bytes, rss) > tolerance(rss) && distance(statm[0], statm[1]) < tolerance(rss) / 2 &&
+	    (exact = pages_rollup(pid)) != GO_UNKNOWN)
+		rss = exact;
+	allowed = tolerance(rss);
+	if (!scanned && ret->resident_bytes > rss + allowed)
 		join(s, t, true, ret);
-		ret->statm_bytes = rss;
-	}
+	ret->statm_bytes = rss;
 	move(ret, RSS_IDLE, RSS_LAZYFREE, lazy);
 	*ret_fits = distance(ret->resident_bytes, ret->statm_bytes) <= allowed && s->spans.torn_bytes <= allowed;
 	if (inuse[0] != GO_UNKNOWN && inuse[1] != GO_UNKNOWN)

@@ -304,7 +304,7 @@ static void resident_pages(void **state)
 	bool scan = *(bool *)*state, scanned;
 	struct vmas m = { 0 };
 	struct pages p = { 0 };
-	uint64_t sum = 0, statm;
+	uint64_t sum = 0, statm, rollup;
 
 	(void)madvise(area, 4 * MIB, MADV_NOHUGEPAGE);
 	memset(area, 1, MIB);
@@ -333,6 +333,8 @@ static void resident_pages(void **state)
 	/* [vvar] is among them without a scan; sanitizers keep much. */
 	statm = pages_statm(getpid());
 	assert_true(sum < statm + MIB && sum + MIB > statm);
+	rollup = pages_rollup(getpid());
+	assert_true(sum < rollup + MIB && sum + MIB > rollup);
 	pages_done(&p);
 	maps_done(&m);
 	munmap(area, 4 * MIB);
@@ -351,7 +353,7 @@ static void gone(void **state)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_true(maps_read(&m, pid, &err) < 0);
 	assert_non_null(strstr(err_text(&err), "maps"));
-	assert_true(pages_statm(pid) == GO_UNKNOWN);
+	assert_true(pages_statm(pid) == GO_UNKNOWN && pages_rollup(pid) == GO_UNKNOWN);
 	maps_done(&m);
 }
 
