@@ -302,6 +302,9 @@ static void look_inside(struct sampler_slot *s, const struct go_target *t, int64
 	case GO_LOOK_RACED:
 		s->go_readings++;
 		s->go_raced++;
+		/* What was seen last is stored at least once a second: it does not hold for ever. */
+		if (t_ns - s->last_go.t_ns > 2 * KEEP_ALIVE_NS)
+			store_go_gap(s, t_ns);
 		break;
 	case GO_LOOK_GONE:
 		store_go_gap(s, t_ns);
