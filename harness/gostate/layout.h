@@ -49,7 +49,6 @@ struct err;
 	X(NGFREE_STACK, "runtime.sched:gFree.stack.size")                                                                        \
 	X(NGFREE_NO_STACK, "runtime.sched:gFree.noStack.size")                                                                   \
 	X(MNEXT, "runtime.sched:mnext")                                                                                          \
-	X(NMFREED, "runtime.sched:nmfreed")                                                                                      \
 	X(ALLSPANS, "runtime.mheap_:allspans")                                                                                   \
 	X(ARENAS, "runtime.mheap_:arenas")                                                                                       \
 	X(ALL_ARENAS, "runtime.mheap_:allArenas;runtime.mheap_:heapArenas")                                                      \
@@ -59,7 +58,6 @@ struct err;
 	X(MEM_PROFILE_CYCLE, "runtime.mProfCycle;runtime.mProf:cycle")                                                           \
 	X(WAIT_REASONS, "runtime.waitReasonStrings")                                                                             \
 	X(FIRST_MODULE, "runtime.firstmoduledata")                                                                               \
-	X(SCHED_LAST_POLL, "runtime.sched:lastpoll")                                                                             \
 	X(PERSISTENT_CHUNKS, "runtime.persistentChunks")                                                                         \
 	X(PAGE_SUMMARY, "runtime.mheap_:pages.summary")                                                                          \
 	X(PAGE_CHUNKS, "runtime.mheap_:pages.chunks")                                                                            \
@@ -87,19 +85,16 @@ struct err;
 	X(SPAN_STATE, "runtime.mspan:state")                                                                                     \
 	X(SPAN_ELEM_SIZE, "runtime.mspan:elemsize")                                                                              \
 	X(SPAN_ALLOC_COUNT, "runtime.mspan:allocCount")                                                                          \
-	X(SPAN_CLASS, "runtime.mspan:spanclass")                                                                                 \
 	X(G_STACK, "runtime.g:stack")                                                                                            \
 	X(G_GOPC, "runtime.g:gopc")                                                                                              \
 	X(G_STATUS, "runtime.g:atomicstatus")                                                                                    \
 	X(G_WAIT_REASON, "runtime.g:waitreason")                                                                                 \
 	X(G_WAIT_SINCE, "runtime.g:waitsince")                                                                                   \
-	X(G_ID, "runtime.g:goid")                                                                                                \
 	X(G_START_PC, "runtime.g:startpc")                                                                                       \
 	X(G_SCHED_PC, "runtime.g:sched.pc")                                                                                      \
 	X(G_SCHED_SP, "runtime.g:sched.sp")                                                                                      \
 	X(G_STACK_LO, "runtime.g:stack.lo")                                                                                      \
 	X(G_STACK_HI, "runtime.g:stack.hi")                                                                                      \
-	X(G_M, "runtime.g:m")                                                                                                    \
 	X(P_GFREE, "runtime.p:gFree.n;runtime.p:gfreecnt;runtime.p:gFree.size")                                                  \
 	X(M_PROCID, "runtime.m:procid")                                                                                          \
 	X(M_ALLLINK, "runtime.m:alllink")                                                                                        \
@@ -108,8 +103,6 @@ struct err;
 	X(M_NCGO, "runtime.m:ncgo")                                                                                              \
 	X(M_INCGO, "runtime.m:incgo")                                                                                            \
 	X(M_SPINNING, "runtime.m:spinning")                                                                                      \
-	X(M_BLOCKED, "runtime.m:blocked")                                                                                        \
-	X(M_P, "runtime.m:p")                                                                                                    \
 	X(BUCKET_ALLNEXT, "runtime.bucket:allnext")                                                                              \
 	X(BUCKET_TYPE, "runtime.bucket:typ")                                                                                     \
 	X(BUCKET_SIZE, "runtime.bucket:size")                                                                                    \
@@ -122,10 +115,6 @@ struct err;
 	X(CYCLE_FREE_BYTES, "runtime.memRecordCycle:free_bytes")                                                                 \
 	X(MODULE_TEXT, "runtime.moduledata:text")                                                                                \
 	X(MODULE_GOFUNC, "runtime.moduledata:gofunc")                                                                            \
-	X(MODULE_PCLNTAB, "runtime.moduledata:pclntable")                                                                        \
-	X(HEAP_ARENA_SPANS, "runtime.heapArena:spans")                                                                           \
-	X(STACK_LO, "runtime.stack:lo")                                                                                          \
-	X(STACK_HI, "runtime.stack:hi")                                                                                          \
 	X(MODULE_DATA, "runtime.moduledata:noptrdata")                                                                           \
 	X(MODULE_END, "runtime.moduledata:end")                                                                                  \
 	X(GC_BITS_LINK, "runtime.gcBitsArena:next")                                                                              \
@@ -134,9 +123,6 @@ struct err;
 /* Types whose size is asked for. X(name, "type") */
 #define GO_TYPES(X)                                                                                                             \
 	X(SPAN, "runtime.mspan")                                                                                                 \
-	X(G, "runtime.g")                                                                                                        \
-	X(M, "runtime.m")                                                                                                        \
-	X(P, "runtime.p")                                                                                                        \
 	X(STATS, "runtime.heapStatsDelta")                                                                                       \
 	X(BUCKET, "runtime.bucket")                                                                                              \
 	X(MEM_RECORD, "runtime.memRecord")                                                                                       \

@@ -2,7 +2,8 @@
  *
  * target.h - a live process with a Go runtime in it, and bytes of its memory.
  *
- * Reads only, by process_vm_readv(2) and /proc: the target is never stopped, nothing is written to it, and no lock of it is taken.
+ * Reads only, by process_vm_readv(2) and /proc: the target is never stopped, nothing is written to it, and no lock of its runtime is
+ * taken. Of the kernel's, its mmap lock, for reading, as its own page faults take it: who reads waits while the target forks or maps.
  * That needs what ptrace(2) calls PTRACE_MODE_ATTACH_REALCREDS: the same user, or CAP_SYS_PTRACE, and a Yama ptrace_scope that
  * lets it. What is read may be torn and may be a lie: whoever reads bounds counts and follows no pointer without a limit. A reused
  * pid or another program after an exec are noticed by go_target_is_same(), and never silently read on.
@@ -41,7 +42,7 @@ const struct go_layout *go_target_layout(const struct go_target *t);
 /* It is still the process and the program that were opened. */
 bool go_target_is_same(const struct go_target *t);
 
-/* All below: any thread, no allocation, no lock. false: not all bytes could be read. */
+/* All below: any thread, no allocation. false: not all bytes could be read. */
 bool go_target_read(const struct go_target *t, uint64_t address, void *ret, size_t n);
 /* A place of the layout, with the load bias; n: at most its size is read, the rest of ret is zeroed. */
 bool go_target_read_place(const struct go_target *t, enum go_place_id id, void *ret, size_t n);

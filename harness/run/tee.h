@@ -3,7 +3,7 @@
  * tee.h - what a target prints, passed on to one of memtide's own descriptors while it is recorded.
  *
  * The event loop never waits for who reads there: what does not fit is kept (one block), and the caller reads no more of the target
- * until tee_ready() is called, so that a slow reader slows the target and not memtide, as a pipe between the two would. Main
+ * until `ready` is called, so that a slow reader slows the target and not memtide, as a pipe between the two would. Main
  * thread only.
  */
 #pragma once
