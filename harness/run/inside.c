@@ -93,7 +93,8 @@ static void try_to_open(struct inside *in)
 	if (go_target_open(in->site.pid, &in->target, &why, &err) < 0) {
 		in->target = NULL;
 		in->tried = why != GO_REFUSED_GONE;
-		keep_why(in->report.why, &err);
+		if (why != GO_REFUSED_GONE || !in->report.by) /* that it ended does not say why it was not read before */
+			keep_why(in->report.why, &err);
 		return;
 	}
 	in->tried = false;
