@@ -98,7 +98,7 @@ static int build_in(const char *work, const struct toolchain *t, const char *bin
 	return 0;
 }
 
-static int build(const char *folder, const char *version, const char *binary, struct err *err)
+static int build_binary(const char *folder, const char *version, const char *binary, struct err *err)
 {
 	struct toolchains all = { 0 };
 	const struct toolchain *t;
@@ -124,7 +124,7 @@ static int build(const char *folder, const char *version, const char *binary, st
 	return r;
 }
 
-int offsets_of(const char *version, struct go_layout **ret, struct err *err)
+int offsets_of(const char *version, bool build, struct go_layout **ret, struct err *err)
 {
 	cleanup_free char *cache = cache_folder(), *folder = strf("%s/offsets", cache), *binary = strf("%s/%s", folder, version);
 	int r;
@@ -135,6 +135,9 @@ int offsets_of(const char *version, struct go_layout **ret, struct err *err)
 	/* A damaged one is built anew. */
 	if (file_exists(binary) && read_layout(binary, version, ret, NULL) == 0)
 		return 0;
-	r = build(folder, version, binary, err);
+	if (!build)
+		return err_set(err, 0, "its debug information was left out (-ldflags=-w), and the program that tells the same of %s is not built "
+				       "while a run lives: begin with this binary, or attach to it once", version);
+	r = build_binary(folder, version, binary, err);
 	return r < 0 ? r : read_layout(binary, version, ret, err);
 }

@@ -8,8 +8,10 @@
  * which command does. The first time takes seconds, up to a minute where Go has to build its library. Main thread only.
  */
 #pragma once
+#include <stdbool.h>
+
 struct err;
 struct go_layout;
 
-/* version: as a layout has it, "go1.21.3". *ret: as layout_read() gives it, of LAYOUT_DWARF. Caller frees with free(). */
-int offsets_of(const char *version, struct go_layout **ret, struct err *err);
+/* version: as a layout has it, "go1.21.3". build: false fails where it would have to be built first. *ret: as layout_read() gives it, of LAYOUT_DWARF. Caller frees with free(). */
+int offsets_of(const char *version, bool build, struct go_layout **ret, struct err *err);

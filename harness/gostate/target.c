@@ -248,14 +248,14 @@ static int refuse_layout(const struct go_layout *l, const char *name, struct err
 }
 
 /* A binary linked with -w: its release's offsets are taken from another one. Tried at each opening until they are there. */
-static int complete(struct go_layout *l, const char *name, struct err *err)
+static int complete(struct go_layout *l, const char *name, bool build, struct err *err)
 {
 	struct go_layout *from;
 	int r;
 
 	if (l->source != LAYOUT_PARTIAL || (l->minor && l->minor < OLDEST_MINOR))
 		return 0;
-	r = offsets_of(l->version, &from, err);
+	r = offsets_of(l->version, build, &from, err);
 	if (r < 0)
 		return err_wrap(err, "%s", name);
 	r = layout_complete(l, from, err);
@@ -263,7 +263,7 @@ static int complete(struct go_layout *l, const char *name, struct err *err)
 	return r;
 }
 
-static int open_binary(struct go_target *t, enum go_refusal *why, struct err *err)
+static int open_binary(struct go_target *t, bool build, enum go_refusal *why, struct err *err)
 {
 	cleanup_close int fd = openat(t->proc_fd, "exe", O_RDONLY | O_CLOEXEC);
 	char path[PATH_MAX];
@@ -288,7 +288,7 @@ static int open_binary(struct go_target *t, enum go_refusal *why, struct err *er
 	t->exe_dev = s.st_dev;
 	t->exe_ino = s.st_ino;
 	*why = GO_REFUSED_LAYOUT;
-	r = complete(t->kept->layout, path, err);
+	r = complete(t->kept->layout, path, build, err);
 	if (r < 0)
 		return r;
 	if (t->layout->pie) {
@@ -320,10 +320,10 @@ int go_binary_prepare(const char *path, struct err *err)
 	if (r < 0)
 		return r;
 	k->used = ++kept_clock;
-	return complete(k->layout, path, err);
+	return complete(k->layout, path, true, err);
 }
 
-int go_target_open(pid_t pid, struct go_target **ret, enum go_refusal *ret_why, struct err *err)
+static int open_target(pid_t pid, bool build, struct go_target **ret, enum go_refusal *ret_why, struct err *err)
 {
 	struct go_target *t = xcalloc(1, sizeof(*t));
 	enum go_refusal why = GO_REFUSED_NOTHING;
@@ -334,7 +334,7 @@ int go_target_open(pid_t pid, struct go_target **ret, enum go_refusal *ret_why, 
 	t->pidfd = t->proc_fd = -1;
 	r = open_process(t, &why, err);
 	if (r >= 0)
-		r = open_binary(t, &why, err);
+		r = open_binary(t, build, &why, err);
 	/* An exec meanwhile: the binary is of one program, the stack of another. */
 	if (r >= 0 && !go_target_is_same(t)) {
 		why = GO_REFUSED_GONE;
@@ -348,6 +348,16 @@ int go_target_open(pid_t pid, struct go_target **ret, enum go_refusal *ret_why, 
 	}
 	*ret = t;
 	return 0;
+}
+
+int go_target_open(pid_t pid, struct go_target **ret, enum go_refusal *ret_why, struct err *err)
+{
+	return open_target(pid, true, ret, ret_why, err);
+}
+
+int go_target_open_quickly(pid_t pid, struct go_target **ret, enum go_refusal *ret_why, struct err *err)
+{
+	return open_target(pid, false, ret, ret_why, err);
 }
 
 struct go_target *go_target_free(struct go_target *t)

@@ -32,6 +32,8 @@ enum go_refusal {
  * binaries seen before are kept for the life of memtide. The first binary of a release that was linked with -w takes seconds, since a
  * program is built for its offsets (offsets.h). Main thread. */
 int go_target_open(pid_t pid, struct go_target **ret, enum go_refusal *ret_why, struct err *err);
+/* The same for a loop that must not stop: where that program would have to be built, it is refused (GO_REFUSED_LAYOUT). */
+int go_target_open_quickly(pid_t pid, struct go_target **ret, enum go_refusal *ret_why, struct err *err);
 /* Learns the layout of a binary that is about to run, so that no live process has to wait for that. Main thread. */
 int go_binary_prepare(const char *path, struct err *err);
 /* NULL-safe; returns NULL. Not while another thread reads. */

@@ -90,7 +90,7 @@ static void try_to_open(struct inside *in)
 
 	if (has_exited(in) || !is_worth_a_try(in))
 		return;
-	if (go_target_open(in->site.pid, &in->target, &why, &err) < 0) {
+	if (go_target_open_quickly(in->site.pid, &in->target, &why, &err) < 0) {
 		in->target = NULL;
 		in->tried = why != GO_REFUSED_GONE;
 		if (why != GO_REFUSED_GONE || !in->report.by) /* that it ended does not say why it was not read before */

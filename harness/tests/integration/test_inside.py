@@ -263,6 +263,16 @@ def test_a_program_without_debug_information(memtide, scenario, releases, tmp_pa
     assert table(newest_campaign(memtide.results).run_dir() / "go.tsv.zst")[0]["t_s"] < 1
 
 
+def test_nothing_is_built_while_a_run_lives(memtide, scenario, releases, tmp_path, monkeypatch):
+    """A program without debug information that takes the shell's place: for its offsets the run, and all it prints, would have to wait."""
+    program = built(releases, tmp_path, "1.23", "-ldflags=-w")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    run = memtide("run", scenario(command=["/bin/sh", "-c", f"sleep 0.2; exec {program}"], run="for: 3s"), timeout=300).run()
+    assert run["outcome"] == "ok" and run["runtime"]["read"] is False
+    assert "is not built while a run lives" in run["runtime"]["why"]
+    assert not (tmp_path / "cache/memtide/offsets").exists()
+
+
 @pytest.mark.parametrize("clock", ["real", "virtual"])
 def test_another_program_takes_the_place(memtide, scenario, releases, tmp_path, clock):
     """sh, and a second later the Go program in the same process."""

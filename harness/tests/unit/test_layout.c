@@ -97,7 +97,7 @@ static void test_no_release(void **state)
 		struct err cleanup_err err = ERR_INIT;
 		struct go_layout *l = NULL;
 
-		assert_true(offsets_of(versions[i], &l, &err) < 0);
+		assert_true(offsets_of(versions[i], true, &l, &err) < 0);
 		assert_non_null(strstr(err_text(&err), "is no release of Go"));
 	}
 }
