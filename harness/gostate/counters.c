@@ -343,6 +343,8 @@ static bool read_all(const struct go_target *t, struct look *k)
 	ssize_t got = process_vm_readv(t->pid, here, n ? 2 : 1, there, plan->n_ranges + n, 0);
 	if (got >= 0 && (size_t)got < plan->n_bytes + bytes)
 		k->n_ps = 0; /* the Ps are where they were no longer */
+	if (got >= 0)
+		errno = EFAULT; /* in part */
 	return got >= (ssize_t)plan->n_bytes;
 }
 
@@ -386,8 +388,9 @@ static enum go_look look_once(const struct go_target *t, struct look *k, struct 
 {
 	int64_t n, free_gs;
 
+	/* Short of memory under pressure it cannot be read for a moment: that is not its end. */
 	if (!read_all(t, k))
-		return GO_LOOK_GONE;
+		return errno == ENOMEM || errno == EINTR ? GO_LOOK_RACED : GO_LOOK_GONE;
 	/* schedinit of runtime/proc.go makes the Ps last, newproc then the first goroutine. */
 	if (!value(k, FIELD_ALLP_LEN) || !value(k, FIELD_ALLGLEN) || !value(k, FIELD_MNEXT))
 		return GO_LOOK_EARLY;

@@ -238,7 +238,7 @@ int layout_read(int fd, const char *name, struct go_layout **ret, struct err *er
 	Elf *elf;
 
 	(void)elf_version(EV_CURRENT);
-	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	elf = elf_begin(fd, ELF_C_READ, NULL);
 	if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header)) {
 		elf_end(elf);
 		return err_set(err, 0, "%s is no ELF binary", name);
