@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analyse/curve.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -231,6 +232,20 @@ uint64_t curve_median(const struct curve *c, int64_t from_ns, int64_t to_ns)
 			return all[i].value;
 	}
 	return all[n - 1].value;
+}
+
+double curve_mean(const struct curve *c, int64_t from_ns, int64_t to_ns)
+{
+	struct walk w = walk_begin(c, from_ns, to_ns);
+	int64_t from, to;
+	double sum = 0, total = 0;
+	uint64_t value;
+
+	while (walk_next(&w, &value, &from, &to)) {
+		sum += (double)value * (double)(to - from);
+		total += (double)(to - from);
+	}
+	return total > 0 ? sum / total : NAN;
 }
 
 int64_t curve_gaps(const struct curve *c, int64_t from_ns, int64_t to_ns)

@@ -68,6 +68,8 @@ void curve_done(struct curve *c);
 uint64_t curve_at(const struct curve *c, int64_t t_ns);
 /* Over [from_ns, to_ns), weighed by time; MISSING where there is no value at all in it. */
 uint64_t curve_median(const struct curve *c, int64_t from_ns, int64_t to_ns);
+/* The mean over [from_ns, to_ns), weighed by time; NAN where there is no value at all in it. */
+double curve_mean(const struct curve *c, int64_t from_ns, int64_t to_ns);
 /* How much of [from_ns, to_ns) lies in gaps; not what is before the first point or after the end. */
 int64_t curve_gaps(const struct curve *c, int64_t from_ns, int64_t to_ns);
 /* Smallest and largest value in [from_ns, to_ns); false where there is none. */

@@ -115,6 +115,18 @@ static struct disproof disproof_by(enum mechanism m, const struct mechanism_fact
 	return (struct disproof){ NULL, "", DISPROOF_STAYS, NULL };
 }
 
+/* Less garbage, or collections that come sooner. */
+static const char *act_of_churn(const struct mechanism_facts *f)
+{
+	const json_t *settings = json_object_get(json_object_get(f->run, "runtime"), "settings");
+
+	if (json_is_null(json_object_get(settings, "gogc")))
+		return "see who allocates (go tool pprof -sample_index=alloc_space) and use buffers again (sync.Pool); GOGC is off: garbage "
+		       "goes sooner with GOGC=100 or less";
+	return "see who allocates (go tool pprof -sample_index=alloc_space) and use buffers again (sync.Pool); a lower GOGC lets less garbage pile "
+	       "up";
+}
+
 struct disproof disproof_of(const struct mechanism_facts *f, const struct state *s, const struct diagnosis *d)
 {
 	struct disproof p = disproof_by(d->mechanism == MECHANISM_UNKNOWN ? d->runner_up : d->mechanism, f, s, d);
@@ -122,5 +134,7 @@ struct disproof disproof_of(const struct mechanism_facts *f, const struct state 
 	/* Where nothing is claimed nothing can be proved wrong; what can be looked at is the one that holds most. */
 	if (d->mechanism == MECHANISM_UNKNOWN)
 		p.axis = NULL;
+	if (d->churns)
+		p.act = act_of_churn(f);
 	return p;
 }

@@ -11,6 +11,7 @@
 
 #include "analyse/mechanism_parts.h"
 #include "base/alloc.h"
+#include "base/units.h"
 
 /* Given back is what falls by this share of what came on top of the baseline: the rest is the runtime's larger tables. */
 #define RELEASED_SHARE 0.9
@@ -47,6 +48,10 @@
 /* The answer holds at least this share of what is held, and by this factor more than the next one. */
 #define ANSWER_SHARE  0.4
 #define ANSWER_MARGIN 1.25
+/* But not where the moment decides: what holds most on average does so for no more of the time than this, while what it holds goes up and
+ * down by this share of all that is held. */
+#define CHURN_WON   0.8
+#define CHURN_SWING 0.25
 /* The runner-up is worth a word from this share on. */
 #define RUNNER_UP_SHARE 0.1
 /* Kernel only: stacks of a thread, and what its arena touches: no thread has less than 4 kB resident, few have more than 128 kB.
@@ -160,6 +165,95 @@ static void unknown(struct diagnosis *d, enum mechanism runner_up, char *why)
 	d->why = why;
 }
 
+/* ---- what takes and drops memory all the time
+ * ----------------------------------------------------------------------------------------------- */
+
+/* What a mechanism held over the moments: the range, and for how much of the time it held most. */
+struct swing {
+	double low, high, won;
+};
+
+static void swings_of(const struct state *s, struct swing ret[MECHANISM_COUNT_])
+{
+	struct state then = *s;
+	double total = 0;
+
+	for (int m = 0; m < MECHANISM_COUNT_; m++)
+		ret[m] = (struct swing){ .low = INFINITY };
+	/* A mean, which says nothing of huge pages at one moment. */
+	then.heap_idle = NAN;
+	for (size_t i = 0; i < s->n_moments; i++) {
+		struct diagnosis d = { 0 };
+
+		claim(&then, s->moments[i].part, &d);
+		ret[largest(&d, MECHANISM_UNKNOWN)].won += s->moments[i].weight;
+		total += s->moments[i].weight;
+		for (int m = 0; m < MECHANISM_UNKNOWN; m++) {
+			ret[m].low = fmin(ret[m].low, known(d.by[m]));
+			ret[m].high = fmax(ret[m].high, known(d.by[m]));
+		}
+	}
+	for (int m = 0; m < MECHANISM_COUNT_; m++)
+		ret[m].won = total > 0 ? ret[m].won / total : 0;
+}
+
+/* "free heap 3 to 22 MB" */
+static char *range_text(const char *name, const struct swing *w)
+{
+	char low[32], high[32];
+
+	(void)format_size(low, sizeof(low), (uint64_t)llround(w->low));
+	(void)format_size(high, sizeof(high), (uint64_t)llround(w->high));
+
+	char *unit = strchr(low, ' '), *same = strchr(high, ' ');
+
+	/* "5 to 25 MB" */
+	if (unit && same && !strcmp(unit, same))
+		*unit = 0;
+	return strf("%s %s to %s", name, low, high);
+}
+
+/* Of what holds most now and then. */
+static const char *const plain_names[MECHANISM_COUNT_] = {
+	[MECHANISM_LAZYFREE] = "lazily freed memory",
+	[MECHANISM_NOT_YET_SCAVENGED] = "free heap",
+	[MECHANISM_LIVE_HEAP] = "objects in the heap",
+	[MECHANISM_GOROUTINES] = "what goroutines have",
+	[MECHANISM_THREADS] = "stacks of threads",
+	[MECHANISM_NATIVE] = "memory that is not Go's",
+	[MECHANISM_FRAGMENTATION] = "free slots between objects",
+	[MECHANISM_THP] = "huge pages",
+	[MECHANISM_RUNTIME_OVERHEAD] = "what the runtime has itself",
+};
+
+/* The answer changes with the moment. */
+static bool answer_churn(const struct state *s, struct diagnosis *d, enum mechanism best)
+{
+	struct swing swing[MECHANISM_COUNT_];
+	enum mechanism other = MECHANISM_UNKNOWN;
+	char takes[32];
+
+	if (!s->n_moments || s->growing || best == MECHANISM_UNKNOWN || best == MECHANISM_THP)
+		return false;
+	swings_of(s, swing);
+	for (int m = 0; m < MECHANISM_UNKNOWN; m++)
+		if (m != (int)best && swing[m].won > (other == MECHANISM_UNKNOWN ? 0 : swing[other].won))
+			other = (enum mechanism)m;
+	if (other == MECHANISM_UNKNOWN || swing[best].won > CHURN_WON || swing[best].high - swing[best].low < CHURN_SWING * d->held_bytes)
+		return false;
+
+	bool objects_first = other != MECHANISM_LIVE_HEAP;
+	enum mechanism first = objects_first ? best : other, second = objects_first ? other : best;
+	double taken = fmax(swing[first].high - swing[first].low, swing[second].high - swing[second].low);
+	cleanup_free char *a = range_text(plain_names[first], &swing[first]), *b = range_text(plain_names[second], &swing[second]);
+
+	unknown(d, best,
+		strf("it takes and drops %s all the time: %s, %s: no single thing holds it",
+		     format_size(takes, sizeof(takes), (uint64_t)llround(taken)), a, b));
+	d->churns = true;
+	return true;
+}
+
 /* By RSS; or by what is held, where the runtime's own larger tables are all that keeps RSS above that. */
 static bool given_back(const struct state *s, const struct diagnosis *d)
 {
@@ -203,6 +297,8 @@ static void answer_by_parts(const struct state *s, struct diagnosis *d)
 	else if (given_back(s, d))
 		answer(d, MECHANISM_RELEASED, most >= SMALL_HELD ? best : MECHANISM_UNKNOWN,
 		       isnan(s->released_share) ? 1 - d->held_bytes / s->peak : s->released_share);
+	else if (answer_churn(s, d, best))
+		return;
 	else if (best != MECHANISM_UNKNOWN && share < ANSWER_SHARE && most >= ANSWER_MARGIN * next)
 		unknown(d, best, strf("%s holds most, but only %.0f %% of it", mechanism_to_string(best), 100 * share));
 	else if (share < ANSWER_SHARE || most < ANSWER_MARGIN * next)
@@ -256,6 +352,7 @@ void diagnosis_of(const struct mechanism_facts *facts, struct diagnosis *ret)
 	ret->evidence = json_array();
 	evidence_add(facts, &s, ret);
 	ret->disproof = disproof_of(facts, &s, ret);
+	state_done(&s);
 }
 
 void diagnosis_done(struct diagnosis *d)

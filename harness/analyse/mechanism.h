@@ -46,6 +46,7 @@ struct diagnosis {
 	double confidence;                /* share of what is held that the mechanism holds; 0 where it is unknown */
 	bool growing;                     /* it has not come to rest: what is told is what grew */
 	const char *since;                /* static: "since the load began"; only where `growing` */
+	bool churns;                      /* unknown because it takes and drops memory all the time: what holds most changes with the moment */
 	bool small;                       /* what is held is not worth the question: as much as any Go process has */
 	double rss_bytes;                 /* that is explained: settled, else at the end */
 	double held_bytes;                /* of it, without what every Go process has */

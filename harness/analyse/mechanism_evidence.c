@@ -305,7 +305,7 @@ static void add_others(struct work *w)
 	for (int m = 0; m < MECHANISM_UNKNOWN; m++)
 		if (m != (int)w->d->mechanism && held_by[m] && !w->d->small && w->d->by[m] > 0 &&
 		    w->d->by[m] >= OTHERS_SHARE * w->d->held_bytes)
-			add(w, metric_by[m], w->d->by[m], "%s %s", size(a, w->d->by[m]), held_by[m]);
+			add(w, metric_by[m], w->d->by[m], "%s %s%s", size(a, w->d->by[m]), held_by[m], w->d->churns ? ", on average" : "");
 }
 
 void evidence_add(const struct mechanism_facts *facts, const struct state *s, struct diagnosis *d)
@@ -326,7 +326,7 @@ void evidence_add(const struct mechanism_facts *facts, const struct state *s, st
 
 	if (own[d->mechanism])
 		own[d->mechanism](&w);
-	if (d->mechanism == MECHANISM_LIVE_HEAP || d->mechanism == MECHANISM_NOT_YET_SCAVENGED)
+	if (d->mechanism == MECHANISM_LIVE_HEAP || d->mechanism == MECHANISM_NOT_YET_SCAVENGED || d->churns)
 		add_gogc_off(&w);
 	add_others(&w);
 	add_rss(&w);

@@ -9,6 +9,12 @@
 
 #define MB(n) ((double)(n) * 1024 * 1024)
 
+/* What RSS consisted of for some time. */
+struct moment {
+	double part[RSS_PART_COUNT_];
+	double weight; /* how long, ns */
+};
+
 /* How it stood at the end, or after it settled. NAN: not known. */
 struct state {
 	double rss, peak, baseline, released_share;
@@ -23,6 +29,8 @@ struct state {
 	double heap_follows;                        /* correlation of the heap in use with the goroutines while both grew; NAN: cannot be told */
 	double grown[RSS_PART_COUNT_];              /* by how much each part grew since the first mark; only where `growing` */
 	double gc_age_s;                            /* since the last collection that was seen; NAN */
+	struct moment *moments;                     /* owned: over the last whole cycles of the collector, where it is at work; NULL: it is not */
+	size_t n_moments;
 	bool growing, settled, runtime_read;
 	const char *since;                          /* static: what `grown` is counted from */
 	const char *outcome;                        /* borrowed */
@@ -30,6 +38,15 @@ struct state {
 };
 
 void state_read(const struct mechanism_facts *facts, struct state *ret);
+void state_done(struct state *s);
+
+/* mechanism_cycles.c: the last whole cycles of a collector that is at work until the end, three of them, the last tenth and a second where there are as
+ * many; false: it is not. */
+bool cycles_find(const struct run_series *series, int64_t end_ns, int64_t *ret_from_ns, int64_t *ret_to_ns);
+/* The parts of RSS as analyse/stack.h tells them. Caller frees. */
+struct moment *moments_between(const struct run_series *series, int64_t from_ns, int64_t to_ns, size_t *ret_n);
+/* NAN where there are none. */
+void moments_mean(const struct moment *v, size_t n, double ret[RSS_PART_COUNT_]);
 
 /* mechanism_evidence.c: fills ret->evidence by ret->mechanism. */
 void evidence_add(const struct mechanism_facts *facts, const struct state *s, struct diagnosis *d);

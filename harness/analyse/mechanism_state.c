@@ -177,6 +177,39 @@ static void read_parts(const struct mechanism_facts *f, struct state *s)
 	}
 }
 
+static double mean_of(const struct mechanism_facts *f, enum curve_of what, int64_t from, int64_t to)
+{
+	struct curve cleanup_curve c = { 0 };
+
+	curve_make(&c, f->series, what, end_of(f));
+	return curve_mean(&c, from, to);
+}
+
+/* What takes and drops memory all the time is judged over whole cycles of its collector: each value is a mean. Where the split of RSS is not
+ * known for them, or does not fit, all stays as it was. */
+static void read_cycles(const struct mechanism_facts *f, struct state *s)
+{
+	struct state mean = *s;
+	int64_t from, to;
+
+	if (!f->series || !s->runtime_read || !s->outcome || strcmp(s->outcome, "ok") || !cycles_find(f->series, end_of(f), &from, &to))
+		return;
+	mean.rss = mean_of(f, CURVE_RSS, from, to);
+	mean.heap_inuse = mean_of(f, CURVE_HEAP_INUSE, from, to);
+	mean.heap_idle = mean_of(f, CURVE_HEAP_IDLE, from, to);
+	mean.heap_released = mean_of(f, CURVE_HEAP_RELEASED, from, to);
+	mean.go_stacks = mean_of(f, CURVE_GO_STACKS, from, to);
+	mean.runtime = mean_of(f, CURVE_RUNTIME, from, to);
+	mean.gc_goal = mean_of(f, CURVE_GC_GOAL, from, to);
+	mean.moments = moments_between(f->series, from, to, &mean.n_moments);
+	moments_mean(mean.moments, mean.n_moments, mean.part);
+	mean.split = fits(&mean);
+	if (mean.split && !isnan(mean.rss))
+		*s = mean;
+	else
+		free(mean.moments);
+}
+
 static int64_t first_mark(const struct run_series *series)
 {
 	return series->n_marks ? series->marks[0].t_ns : 0;
@@ -276,19 +309,39 @@ static void read_age_of_gc(const struct mechanism_facts *f, struct state *s)
 	}
 }
 
+/* Of one that takes and drops memory all the time, and was found at it, what it held at first is chance too. */
+static bool mean_at_first(const struct mechanism_facts *f, const struct state *s, double ret[RSS_PART_COUNT_])
+{
+	size_t n;
+
+	if (!s->n_moments || f->series->n_marks)
+		return false;
+
+	cleanup_free struct moment *first = moments_between(f->series, 0, end_of(f) / 4, &n);
+
+	moments_mean(first, n, ret);
+	return n > 0;
+}
+
 /* What has not come to rest is asked what grew, not what is there. */
 static void read_growth(const struct mechanism_facts *f, struct state *s)
 {
-	double slope = metric(f, METRIC_SLOPE), sum = 0;
+	double slope = metric(f, METRIC_SLOPE), sum = 0, at_first[RSS_PART_COUNT_];
 
 	if (s->settled || !f->series || !s->split || !s->outcome || strcmp(s->outcome, "ok") || !(slope > 0) ||
-	    !(s->rss >= GROWN_SHARE * s->peak))
+	    !(value(f, s, METRIC_SETTLED_RSS, CURVE_RSS) >= GROWN_SHARE * s->peak))
+		return;
+
+	bool mean = mean_at_first(f, s, at_first);
+
+	/* It swings. */
+	if (s->n_moments && slope * (double)(end_of(f) - first_mark(f->series)) / 1e9 < (1 - GROWN_SHARE) * s->rss)
 		return;
 	for (int p = 0; p < RSS_PART_COUNT_; p++) {
 		struct curve cleanup_curve c = { 0 };
 
 		curve_make(&c, f->series, (enum curve_of)(CURVE_SPLIT_OBJECTS + p), end_of(f));
-		s->grown[p] = fmax(s->part[p] - value_before(&c, first_mark(f->series)), 0);
+		s->grown[p] = fmax(s->part[p] - (mean ? at_first[p] : value_before(&c, first_mark(f->series))), 0);
 		sum += isnan(s->grown[p]) ? 0 : s->grown[p];
 	}
 	s->growing = sum > 0;
@@ -312,9 +365,16 @@ void state_read(const struct mechanism_facts *f, struct state *ret)
 	read_parts(f, ret);
 	if (!ret->split && ret->runtime_read)
 		guess_parts(ret);
+	read_cycles(f, ret);
 	read_growth_of_goroutines(f, ret);
 	read_age_of_gc(f, ret);
 	read_growth(f, ret);
+}
+
+void state_done(struct state *s)
+{
+	free(s->moments);
+	s->moments = NULL;
 }
 
 const json_t *largest_group(const json_t *goroutines)

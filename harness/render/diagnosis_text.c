@@ -220,6 +220,10 @@ void diagnosis_next_steps(const struct diagnosis *d, const json_t *goroutines, c
 {
 	enum mechanism m = d->mechanism == MECHANISM_UNKNOWN ? d->runner_up : d->mechanism;
 
+	if (d->churns) {
+		strv_pushf(ret, "To see for yourself: %s.", d->disproof.act);
+		return;
+	}
 	if (m == MECHANISM_GOROUTINES || m == MECHANISM_LIVE_HEAP || m == MECHANISM_THREADS)
 		add_places(goroutines, m == d->mechanism && m == MECHANISM_GOROUTINES, ret);
 	if (m == MECHANISM_THREADS || m == MECHANISM_NATIVE)

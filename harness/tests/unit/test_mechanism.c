@@ -449,6 +449,109 @@ static void test_without_a_split(void **state)
 
 #define ROWS 100
 
+/* 100 s of a collector that finds 20 MB dead each 4 s, or that collects for the last time at `until_s`: objects and free heap sum to 26 MB above
+ * what is alive for good, so that RSS is the same at any time. A split each `split_s`. */
+struct cycling {
+	struct go_row go[1000];
+	struct sample samples[2];
+	struct split_row splits[101];
+	struct run_series s;
+};
+
+static void cycling_make(struct cycling *y, double live_mb, int period_s, int split_s)
+{
+	const double mib = (double)MIB;
+
+	*y = (struct cycling){ .samples = { { 0, (uint64_t)((live_mb + 30) * mib), MISSING }, { 99 * NS_PER_S, (uint64_t)((live_mb + 30) * mib), MISSING } } };
+	for (int i = 0; i < 1000; i++) {
+		double garbage = 20.0 * (i % (10 * period_s)) / (10 * period_s);
+
+		y->go[i] = (struct go_row){ .t_ns = i * NS_PER_S / 10 };
+		y->go[i].c = (struct go_counters){ .heap_inuse_bytes = (uint64_t)((live_mb + 5 + garbage) * mib), .heap_idle_bytes = (uint64_t)((22 - garbage) * mib),
+						   .runtime_bytes = 3 * MIB, .gc_count = (uint64_t)(i / (10 * period_s)), .goroutines = 1, .gc_goal_bytes = MISSING };
+		if (i % (10 * split_s) == 0) {
+			struct split_row *r = &y->splits[y->s.n_splits++];
+
+			*r = (struct split_row){ .t_ns = y->go[i].t_ns };
+			r->s.part[RSS_OBJECTS] = y->go[i].c.heap_inuse_bytes;
+			r->s.part[RSS_IDLE] = y->go[i].c.heap_idle_bytes;
+			r->s.part[RSS_RUNTIME] = 3 * MIB;
+			r->s.resident_bytes = (uint64_t)((live_mb + 30) * mib);
+		}
+	}
+	y->s.go = y->go, y->s.n_go = 1000, y->s.samples = y->samples, y->s.n_samples = 2, y->s.splits = y->splits;
+}
+
+/* The last tenth's median is that of one moment: objects, or free heap. Told is neither, whichever it is. */
+static void test_what_takes_and_drops_all_the_time(void **state)
+{
+	(void)state;
+	static struct cycling y;
+	struct numbers n = idle;
+
+	n.rss = n.peak = 30, n.runtime = 3;
+	for (int at = 0; at < 3; at++) {
+		n.objects = n.heap_inuse = (const double[]){ 5, 15, 25 }[at];
+		n.idle = n.heap_idle = 27 - n.objects;
+		cycling_make(&y, 0, 4, 1);
+		struct diagnosis d = diagnose(&n, &y.s, NULL);
+		assert_true(d.churns);
+		assert_string_equal(d.why, "it takes and drops 19.5 MB all the time: objects in the heap 5.00 to 24.5 MB, free heap 2.50 to 22.0 MB: no single thing holds it");
+		assert_non_null(strstr(d.disproof.act, "alloc_space"));
+		assert_true(d.disproof.axis == NULL);
+		assert_says(&d, "are objects in the heap, on average");
+		assert_true(fabs(d.by[MECHANISM_LIVE_HEAP] / (double)MIB - 14.75) < 0.2 && fabs(d.by[MECHANISM_NOT_YET_SCAVENGED] / (double)MIB - 12.25) < 0.2);
+		assert_is(d, MECHANISM_UNKNOWN, MECHANISM_LIVE_HEAP);
+	}
+	/* The same of a few splits: the counters know what was between them. */
+	cycling_make(&y, 0, 4, 30);
+	struct diagnosis d = diagnose(&n, &y.s, NULL);
+	assert_true(d.churns);
+	assert_is(d, MECHANISM_UNKNOWN, MECHANISM_LIVE_HEAP);
+}
+
+/* Where much is alive all the time the garbage beside it decides nothing. */
+static void test_garbage_beside_much_that_is_alive(void **state)
+{
+	(void)state;
+	static struct cycling y;
+	struct numbers n = idle;
+
+	cycling_make(&y, 60, 4, 1);
+	n.rss = n.peak = 90, n.objects = n.heap_inuse = 65, n.idle = n.heap_idle = 22, n.runtime = 3;
+	struct diagnosis d = diagnose(&n, &y.s, NULL);
+	assert_false(d.churns);
+	assert_true(fabs(d.by[MECHANISM_LIVE_HEAP] / (double)MIB - 74.75) < 0.2);
+	assert_is(d, MECHANISM_LIVE_HEAP, MECHANISM_NOT_YET_SCAVENGED);
+}
+
+/* What is not at work is told what it has now: one that stopped, and one that the runtime collects each two minutes. */
+static void test_what_has_stopped_is_told_by_its_end(void **state)
+{
+	(void)state;
+	static struct cycling y;
+	struct numbers n = idle;
+
+	n.rss = n.peak = 30, n.objects = n.heap_inuse = 5, n.idle = n.heap_idle = 22, n.runtime = 3;
+	cycling_make(&y, 0, 4, 1);
+	for (int i = 880; i < 1000; i++)
+		y.go[i].c.gc_count = 22;
+	assert_is(diagnose(&n, &y.s, NULL), MECHANISM_NOT_YET_SCAVENGED, MECHANISM_LIVE_HEAP);
+	cycling_make(&y, 0, 4, 1);
+	for (int i = 0; i < 1000; i++)
+		y.go[i].t_ns *= 30;
+	for (size_t i = 0; i < y.s.n_splits; i++)
+		y.splits[i].t_ns *= 30;
+	y.samples[1].t_ns *= 30;
+	assert_is(diagnose(&n, &y.s, NULL), MECHANISM_NOT_YET_SCAVENGED, MECHANISM_LIVE_HEAP);
+	/* Its last phase has too few. */
+	struct mark dropped = { .t_ns = 85 * NS_PER_S, .name = "dropped", .by = 'p' };
+
+	cycling_make(&y, 0, 4, 1);
+	y.s.marks = &dropped, y.s.n_marks = 1;
+	assert_true(diagnose(&n, &y.s, NULL).mechanism == MECHANISM_NOT_YET_SCAVENGED);
+}
+
 /* Goroutines that climb to 300 in the first half, and a heap that climbs to 60 MB with them, or at once, or before them. */
 static void series_make(struct run_series *s, struct go_row *rows, struct mark *mark, double (*heap_mb)(int i))
 {
@@ -693,6 +796,9 @@ int main(void)
 		cmocka_unit_test(test_without_a_split),
 		cmocka_unit_test(test_a_heap_that_came_with_goroutines),
 		cmocka_unit_test(test_the_age_of_the_last_collection),
+		cmocka_unit_test(test_what_takes_and_drops_all_the_time),
+		cmocka_unit_test(test_garbage_beside_much_that_is_alive),
+		cmocka_unit_test(test_what_has_stopped_is_told_by_its_end),
 		cmocka_unit_test(test_what_grows),
 		cmocka_unit_test(test_a_split_that_is_out_of_date),
 		cmocka_unit_test(test_more_is_lazily_freed_than_the_split_knows),
