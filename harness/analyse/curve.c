@@ -33,6 +33,7 @@ static const struct {
 	[CURVE_GC_COUNT] = { GO_ROWS, offsetof(struct go_row, c.gc_count) },
 	[CURVE_GOROUTINES] = { GO_ROWS, offsetof(struct go_row, c.goroutines) },
 	[CURVE_THREADS_MADE] = { GO_ROWS, offsetof(struct go_row, c.threads_made) },
+	[CURVE_HEAP_MARKED] = { GO_ROWS, offsetof(struct go_row, c.heap_marked_bytes) },
 	[CURVE_SPLIT_OBJECTS] = { SPLITS, offsetof(struct split_row, s.part[RSS_OBJECTS]) },
 	[CURVE_SPLIT_FRAGMENTATION] = { SPLITS, offsetof(struct split_row, s.part[RSS_FRAGMENTATION]) },
 	[CURVE_SPLIT_STACKS] = { SPLITS, offsetof(struct split_row, s.part[RSS_STACKS]) },

@@ -45,6 +45,7 @@ enum curve_of {
 	CURVE_GC_COUNT,
 	CURVE_GOROUTINES,
 	CURVE_THREADS_MADE,
+	CURVE_HEAP_MARKED,
 	CURVE_SPLIT_OBJECTS, /* the split of RSS, held until the next; in the order of enum rss_part */
 	CURVE_SPLIT_FRAGMENTATION,
 	CURVE_SPLIT_STACKS,

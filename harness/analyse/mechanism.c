@@ -328,6 +328,15 @@ static void answer_by_kernel(const struct state *s, struct diagnosis *d)
 				       : xstrdup("the Go runtime was not read"));
 }
 
+static double survived_share(const struct state *s)
+{
+	double objects = s->part[RSS_OBJECTS];
+
+	if (isnan(s->heap_marked) || isnan(objects))
+		return NAN;
+	return s->heap_marked < objects ? s->heap_marked / objects : 1;
+}
+
 void diagnosis_of(const struct mechanism_facts *facts, struct diagnosis *ret)
 {
 	struct state s;
@@ -338,6 +347,7 @@ void diagnosis_of(const struct mechanism_facts *facts, struct diagnosis *ret)
 				   .growing = s.growing,
 				   .since = s.since,
 				   .rss_bytes = s.rss,
+				   .survived = survived_share(&s),
 				   .held_bytes = NAN };
 	for (int m = 0; m < MECHANISM_COUNT_; m++)
 		ret->by[m] = NAN;

@@ -134,6 +134,20 @@ static void add_gogc_off(struct work *w)
 		add(w, METRIC_GC_GOAL_SETTLED, w->s->gc_goal, "GOGC is off, and there is no memory limit: garbage stays for ever");
 }
 
+/* Of what survived somebody holds a reference, at that time at least; of what came since nobody knows. */
+static void add_survivors(struct work *w)
+{
+	const struct state *s = w->s;
+	double came = fmax(s->part[RSS_OBJECTS] - s->heap_marked, 0);
+	char a[32], b[32];
+
+	if (isnan(s->heap_marked) || isnan(came))
+		return;
+	add(w, METRIC_HEAP_MARKED_SETTLED, s->heap_marked,
+	    s->n_moments ? "%s survived a collection, on average, and %s came until the next" : "%s survived the last collection, %s came since",
+	    size(a, s->heap_marked), size(b, came));
+}
+
 static void add_live(struct work *w)
 {
 	const struct state *s = w->s;
@@ -141,6 +155,7 @@ static void add_live(struct work *w)
 
 	add(w, METRIC_OBJECTS_SETTLED, s->part[RSS_OBJECTS], "%s of the %s that are resident are objects",
 	    size(a, s->part[RSS_OBJECTS]), size(b, s->rss));
+	add_survivors(w);
 	if (s->gc_age_s > 0)
 		add(w, METRIC_GC_COUNT, s->gc_count,
 		    "the last of %s garbage collections was %.0f s before the end: what has died since counts as in use",
@@ -326,6 +341,8 @@ void evidence_add(const struct mechanism_facts *facts, const struct state *s, st
 
 	if (own[d->mechanism])
 		own[d->mechanism](&w);
+	if (d->churns)
+		add_survivors(&w);
 	if (d->mechanism == MECHANISM_LIVE_HEAP || d->mechanism == MECHANISM_NOT_YET_SCAVENGED || d->churns)
 		add_gogc_off(&w);
 	add_others(&w);

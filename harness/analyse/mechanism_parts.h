@@ -21,7 +21,7 @@ struct state {
 	double lazyfree, thp, threads, working_set; /* the kernel's */
 	double part[RSS_PART_COUNT_];               /* the split of RSS; all NAN where there is none */
 	bool split;                                 /* it is one: not guessed from the counters */
-	double heap_inuse, heap_idle, heap_released, go_stacks, runtime, gc_goal, gc_count, goroutines, threads_made, profile_buckets;
+	double heap_inuse, heap_idle, heap_released, go_stacks, runtime, gc_goal, heap_marked, gc_count, goroutines, threads_made, profile_buckets;
 	double goroutines_peak, goroutines_slope;
 	double slope;                               /* of RSS, bytes a second; only where `growing` */
 	double goroutines_before;                   /* at the first mark, or when they were first read */

@@ -98,6 +98,7 @@ static void read_runtime(const struct mechanism_facts *f, struct state *s)
 	s->go_stacks = value(f, s, METRIC_STACKS_SETTLED, CURVE_GO_STACKS);
 	s->runtime = value(f, s, METRIC_RUNTIME_SETTLED, CURVE_RUNTIME);
 	s->gc_goal = value(f, s, METRIC_GC_GOAL_SETTLED, CURVE_GC_GOAL);
+	s->heap_marked = value(f, s, METRIC_HEAP_MARKED_SETTLED, CURVE_HEAP_MARKED);
 	s->goroutines = value(f, s, METRIC_GOROUTINES_SETTLED, CURVE_GOROUTINES);
 	s->gc_count = metric(f, METRIC_GC_COUNT);
 	s->threads_made = metric(f, METRIC_THREADS_MADE);
@@ -201,6 +202,7 @@ static void read_cycles(const struct mechanism_facts *f, struct state *s)
 	mean.go_stacks = mean_of(f, CURVE_GO_STACKS, from, to);
 	mean.runtime = mean_of(f, CURVE_RUNTIME, from, to);
 	mean.gc_goal = mean_of(f, CURVE_GC_GOAL, from, to);
+	mean.heap_marked = mean_of(f, CURVE_HEAP_MARKED, from, to);
 	mean.moments = moments_between(f->series, from, to, &mean.n_moments);
 	moments_mean(mean.moments, mean.n_moments, mean.part);
 	mean.split = fits(&mean);

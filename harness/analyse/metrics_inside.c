@@ -72,7 +72,16 @@ static const struct accounting {
 	{ METRIC_HEAP_IDLE_SETTLED, CURVE_HEAP_IDLE, NULL },
 	{ METRIC_RUNTIME_SETTLED, CURVE_RUNTIME, NULL },
 	{ METRIC_GC_GOAL_SETTLED, CURVE_GC_GOAL, NULL },
+	{ METRIC_HEAP_MARKED_SETTLED, CURVE_HEAP_MARKED, NULL },
 };
+
+/* Why a value was never read though others were. */
+static const char *never_told(enum metric m)
+{
+	return m == METRIC_GC_GOAL_SETTLED     ? "the collector is off"
+	       : m == METRIC_HEAP_MARKED_SETTLED ? "there was no garbage collection, or this record does not tell it"
+						 : "this runtime does not tell it";
+}
 
 static void add_settled(struct work *w, const struct accounting *a)
 {
@@ -81,7 +90,7 @@ static void add_settled(struct work *w, const struct accounting *a)
 
 	curve_make(&c, w->series, a->curve, w->end_ns);
 	if (!c.n && told == MISSING && w->series->n_go)
-		metric_missing(w, a->metric, a->metric == METRIC_GC_GOAL_SETTLED ? "the collector is off" : "this runtime does not tell it");
+		metric_missing(w, a->metric, "%s", never_told(a->metric));
 	else if (!c.n && told == MISSING && a->told)
 		unread_and_untold(w, a->metric, a->told);
 	else if (!c.n && told == MISSING)

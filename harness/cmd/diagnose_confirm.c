@@ -160,6 +160,8 @@ static const char *kind_words(const struct diagnosis *was, bool fell)
 {
 	if (was->disproof.rss != DISPROOF_EITHER)
 		return "";
+	if (was->mechanism == MECHANISM_LIVE_HEAP)
+		return fell ? ": it was garbage, and a collection takes it" : ": it is in use";
 	return fell ? ": it had been freed, and malloc's arenas kept it"
 		    : ": it is no matter of malloc's arenas; C, or whoever mapped it, holds it still";
 }

@@ -384,6 +384,15 @@ static bool free_gs_of_ps(const struct go_target *t, const struct look *k, int64
 	return true;
 }
 
+/* gcMark of runtime/mgc.go sets it when all is marked; before the first time it is made up, to begin with a trigger (gcinit). Go 1.11 and 1.12
+ * make it up anew while a collection of less than 4 MB runs (startCycle). */
+static uint64_t heap_marked(const struct look *k)
+{
+	uint64_t marked = k->plan->field[FIELD_HEAP_MARKED].size ? value(k, FIELD_HEAP_MARKED) : GO_UNKNOWN;
+
+	return value(k, FIELD_GC_COUNT) == 0 || marked >> ADDRESS_BITS ? GO_UNKNOWN : marked;
+}
+
 static enum go_look look_once(const struct go_target *t, struct look *k, struct go_counters *ret)
 {
 	int64_t n, free_gs;
@@ -400,6 +409,7 @@ static enum go_look look_once(const struct go_target *t, struct look *k, struct 
 	ret->gc_count = value(k, FIELD_GC_COUNT);
 	ret->goroutines = (uint64_t)n;
 	ret->threads_made = value(k, FIELD_MNEXT);
+	ret->heap_marked_bytes = heap_marked(k);
 	return n < 1 || value(k, FIELD_ALLGLEN) > UINT32_MAX || ret->threads_made > UINT32_MAX ? GO_LOOK_RACED : GO_LOOK_OK;
 }
 

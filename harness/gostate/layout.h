@@ -33,7 +33,7 @@ struct err;
 	X(GC_GOAL, "runtime.gcController:gcPercentHeapGoal;runtime.gcController:heapGoal;runtime.memstats:next_gc")              \
 	X(SWEEP_TRIGGER, "runtime.gcController:sweepDistMinTrigger")                                                             \
 	X(TRIGGERED, "runtime.gcController:triggered")                                                                           \
-	X(HEAP_MARKED, "runtime.gcController:heapMarked")                                                                        \
+	X(HEAP_MARKED, "runtime.gcController:heapMarked;runtime.memstats:heap_marked")                                           \
 	X(TOTAL_ALLOC, "runtime.gcController:totalAlloc")                                                                        \
 	X(TOTAL_FREE, "runtime.gcController:totalFree")                                                                          \
 	X(GC_PERCENT, "runtime.gcController:gcPercent;runtime.gcpercent")                                                        \

@@ -20,6 +20,7 @@ struct go_counters {
 	uint64_t gc_count;            /* NumGC */
 	uint64_t goroutines;          /* runtime.NumGoroutine */
 	uint64_t threads_made;        /* Ms ever made */
+	uint64_t heap_marked_bytes;   /* found alive by the last collection, as of its end; GO_UNKNOWN before the first; MemStats has no such field */
 };
 
 /* Every resident page of the process, by what holds it. The parts sum to resident_bytes. */

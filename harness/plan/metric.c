@@ -34,6 +34,7 @@ static const char *const names[METRIC_COUNT_] = {
 	[METRIC_HEAP_IDLE_SETTLED] = "heap_idle_settled_bytes",
 	[METRIC_RUNTIME_SETTLED] = "runtime_settled_bytes",
 	[METRIC_GC_GOAL_SETTLED] = "gc_goal_settled_bytes",
+	[METRIC_HEAP_MARKED_SETTLED] = "heap_marked_settled_bytes",
 	[METRIC_THREADS_MADE] = "threads_made",
 	[METRIC_GOROUTINES_PEAK] = "goroutines_peak",
 	[METRIC_GOROUTINES_SLOPE] = "goroutines_slope_per_s",
@@ -74,6 +75,7 @@ enum unit metric_unit(enum metric m)
 	case METRIC_HEAP_IDLE_SETTLED:
 	case METRIC_RUNTIME_SETTLED:
 	case METRIC_GC_GOAL_SETTLED:
+	case METRIC_HEAP_MARKED_SETTLED:
 	case METRIC_OBJECTS_SETTLED:
 	case METRIC_FRAGMENTATION_SETTLED:
 	case METRIC_STACKS_RESIDENT_SETTLED:

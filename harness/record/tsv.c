@@ -44,6 +44,7 @@ static const struct column go_columns[] = {
 	GO_COLUMN(gc_count, "count"),
 	GO_COLUMN(goroutines, "count"),
 	GO_COLUMN(threads_made, "count"),
+	GO_COLUMN(heap_marked_bytes, "bytes"),
 };
 
 #define SPLIT_COLUMN(name, part_) { name, "bytes", COLUMN_NUMBER, offsetof(struct split_row, s.part[part_]) }

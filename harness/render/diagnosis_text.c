@@ -82,6 +82,13 @@ const char *diagnosis_remedy(const struct diagnosis *d)
 		       "(Go 1.19 and later) for good. With GOGC=off nothing "
 		       "but a memory limit does.";
 	case MECHANISM_LIVE_HEAP:
+		if (d->survived < 0.5)
+			return "A garbage collection, as far as it is garbage: most of it came since the last one, and nothing has looked at it "
+			       "yet. A lower GOGC makes collections come sooner, a memory limit (GOMEMLIMIT, Go 1.19 and later) before it is too "
+			       "late.";
+		if (d->survived >= 0.5)
+			return "Only the program: most of it survived the last collection. Find who refers to it (a heap profile, by call "
+			       "stack), and let it go; the next collection takes it.";
 		return "Only the program: nothing may refer to it any more. What is garbage already goes with the next "
 		       "collection (a lower GOGC, runtime.GC()).";
 	case MECHANISM_GOROUTINES:

@@ -157,6 +157,20 @@ def check_all(live, minor):
     assert live.look()["gc_goal_bytes"] is None or minor >= 19
 
 
+def check_marked(live):
+    """What the last collection found alive: nobody knows before the first, then what is kept, and not what came or died since."""
+    slack = 1 << 20  # the rest of the program
+    assert live.look()["heap_marked_bytes"] is None or live.look()["gc_count"] > 0
+    for command, kept in (("alloc 50", None), ("gc", 50), ("alloc 20", None), ("gc", 70), ("drop", 0), ("alloc 3", None), ("gc", 3)):
+        before = live.look()
+        live.tell(command)
+        look = live.look()
+        if kept is not None:
+            assert kept << 20 <= look["heap_marked_bytes"] <= (kept << 20) + slack, command
+        elif look["gc_count"] == before["gc_count"]:
+            assert look["heap_marked_bytes"] == before["heap_marked_bytes"], command
+
+
 @pytest.fixture(scope="module")
 def builder(build, toolchains, tmp_path_factory):
     return Builder(build, tmp_path_factory.mktemp("memstats"))
@@ -167,6 +181,18 @@ def pytest_generate_tests(metafunc):
         path = ROOT / metafunc.config.getoption("--build")
         found = here(path) if (path / "memtide").exists() else {}
         metafunc.parametrize("minor", sorted(found))
+
+
+def test_what_the_last_collection_found_alive(build, builder, minor):
+    with Live(build, builder(minor)) as live:
+        check_marked(live)
+    # Without collections nothing is known, whatever the runtime has made up to begin with.
+    with Live(build, builder(minor), env={"GOGC": "off"}) as live:
+        live.tell("alloc 10")
+        look = live.look()
+        assert look["gc_count"] == 0 and look["heap_marked_bytes"] is None
+        live.tell("gc")
+        assert 10 << 20 <= live.look()["heap_marked_bytes"] <= 11 << 20
 
 
 def test_every_value_on_every_release(build, builder, minor):

@@ -19,8 +19,8 @@
 
 #define COUNTERS(X) \
 	X(heap_inuse_bytes) X(heap_idle_bytes) X(heap_released_bytes) X(stacks_bytes) X(runtime_bytes) X(gc_goal_bytes) X(gc_count) \
-	X(goroutines) X(threads_made)
-#define COUNTERS_ 9
+	X(goroutines) X(threads_made) X(heap_marked_bytes)
+#define COUNTERS_ 10
 
 static const char *const looks[] = { "ok", "early", "raced", "gone" };
 static const char *const sources[] = { "dwarf", "symbols", "partial", "none" };

@@ -90,6 +90,8 @@ static void as_1_15(void)
 	fake.heap.idle = 15 << 20;
 	fake.heap.sys = 55 << 20;
 	fake.heap.stacks = 3 << 20;
+	place(GO_HEAP_MARKED, &fake.heap.marked, 8);
+	fake.heap.marked = 33 << 20;
 	counter_plan_make(&target.counters, &layout, 0);
 	assert_int_equal(target.counters.sums, SUMS_1_11);
 }
@@ -155,6 +157,10 @@ static void test_1_15(void **state)
 	assert_int_equal(c.gc_count, 7);
 	assert_int_equal(c.goroutines, 120 - 5 - 8 - 4 - 2);
 	assert_int_equal(c.threads_made, 6);
+	assert_int_equal(c.heap_marked_bytes, 33 << 20);
+	fake.heap.marked = UINT64_MAX / 2; /* no size in a process */
+	assert_int_equal(go_counters_read(&target, &c), GO_LOOK_OK);
+	assert_true(c.heap_marked_bytes == GO_UNKNOWN);
 	fake.heap.idle += 8192; /* as between two of the runtime's additions */
 	check_raced();
 	as_1_15();

@@ -36,7 +36,7 @@ static struct live_view a_view(struct live_point points[POINTS], bool full)
 		v.split.resident_bytes += v.split.part[p] = (uint64_t)p * p * 10 * MIB;
 	for (size_t i = 0; i < v.n_origins; i++)
 		v.origins[i] = (struct live_origin){ "main.newReader main.go:31, chan receive\033[2J", 10000 >> i, i ? NAN : 99.9 };
-	v.counters = (struct go_counters){ 300 * MIB, 0, 0, 20 * MIB, 5 * MIB, 600 * MIB, 77, 10003, 20 };
+	v.counters = (struct go_counters){ 300 * MIB, 0, 0, 20 * MIB, 5 * MIB, 600 * MIB, 77, 10003, 20, GO_UNKNOWN };
 	return v;
 }
 

@@ -22,13 +22,14 @@ struct numbers {
 	double objects, fragmentation, stacks, idle, lazy, runtime, native, thread_stacks, files;
 	double heap_inuse, heap_idle, heap_released, go_stacks, go_runtime;
 	double goroutines, goroutines_peak, threads, buckets, gc_count;
+	double marked;
 };
 
 /* A Go process that does nothing: what the cases below begin with. */
 static const struct numbers idle = {
 	.rss = 3.5, .peak = 3.6, .baseline = 3.4, .objects = 0.2, .fragmentation = 0.1, .stacks = 0.2, .runtime = 1.6, .files = 1.4,
 	.heap_inuse = 0.5, .heap_idle = 0.2, .heap_released = 3, .go_stacks = 0.3, .go_runtime = 3, .goroutines = 1,
-	.goroutines_peak = 1, .threads = 5, .buckets = 0, .gc_count = 1,
+	.goroutines_peak = 1, .threads = 5, .buckets = 0, .gc_count = 1, .marked = NONE,
 };
 
 static void set(json_t *o, enum metric m, double mb, double unit)
@@ -68,6 +69,7 @@ static json_t *metrics_of(const struct numbers *n)
 	set(o, METRIC_THREADS_SETTLED, n->threads, 1);
 	set(o, METRIC_PROFILE_BUCKETS_SETTLED, n->buckets, mib);
 	set(o, METRIC_GC_COUNT, n->gc_count, 1);
+	set(o, METRIC_HEAP_MARKED_SETTLED, n->marked, mib);
 	return o;
 }
 
@@ -187,6 +189,30 @@ static void test_live_heap(void **state)
 	/* A cache with a thousand goroutines around it, which were there before it. */
 	n.goroutines = n.goroutines_peak = 1000, n.stacks = 8, n.go_stacks = 8;
 	assert_is(diagnose(&n, NULL, NULL), MECHANISM_LIVE_HEAP, MECHANISM_UNKNOWN);
+}
+
+/* What the last collection found alive, and what came since. */
+static void test_survivors(void **state)
+{
+	(void)state;
+	struct numbers n = idle;
+
+	n.rss = n.peak = 63, n.objects = n.heap_inuse = 60.3, n.marked = 20.1;
+	struct diagnosis d = diagnose(&n, NULL, NULL);
+	assert_says(&d, "20.1 MB survived the last collection, 40.2 MB came since");
+	assert_true(d.survived > 0.3 && d.survived < 0.4 && d.disproof.rss == DISPROOF_EITHER);
+	diagnosis_done(&d);
+	n.marked = 65; /* not all of it resident */
+	d = diagnose(&n, NULL, NULL);
+	assert_says(&d, "65.0 MB survived the last collection, 0 B came since");
+	assert_true(d.survived > 0.999 && d.survived < 1.001 && d.disproof.rss == DISPROOF_STAYS);
+	diagnosis_done(&d);
+	n.marked = NONE;
+	d = diagnose(&n, NULL, NULL);
+	assert_true(isnan(d.survived));
+	cleanup_free char *said = words(&d);
+	assert_null(strstr(said, "survived"));
+	diagnosis_done(&d);
 }
 
 static void test_garbage_that_nothing_collects(void **state)
@@ -395,7 +421,7 @@ static void test_nothing_read_of_the_runtime(void **state)
 		double *rest = &n.objects;
 
 		/* Everything else is missing. */
-		while (rest <= &n.gc_count)
+		while (rest <= &n.marked)
 			if (rest == &n.threads)
 				rest++;
 			else
@@ -781,6 +807,7 @@ int main(void)
 		cmocka_unit_test(test_lazyfree),
 		cmocka_unit_test(test_not_yet_scavenged),
 		cmocka_unit_test(test_live_heap),
+		cmocka_unit_test(test_survivors),
 		cmocka_unit_test(test_garbage_that_nothing_collects),
 		cmocka_unit_test(test_goroutines),
 		cmocka_unit_test(test_threads),

@@ -374,7 +374,7 @@ static void read_inside(struct fixture *f, struct go_row *go, struct split_row *
 	for (uint64_t i = 0; i < 11; i++) {
 		uint64_t n = 10 + i;
 
-		go[i] = (struct go_row){ (int64_t)i * NS_PER_S, { n * MIB, n * MIB / 2, 3 * MIB, 4 * MIB, 5 * MIB, 2 * n * MIB, i, i == 5 ? 1000 : n, 9 } };
+		go[i] = (struct go_row){ (int64_t)i * NS_PER_S, { n * MIB, n * MIB / 2, 3 * MIB, 4 * MIB, 5 * MIB, 2 * n * MIB, i, i == 5 ? 1000 : n, 9, i ? n * MIB / 4 : MISSING } };
 		split[i] = (struct split_row){ .t_ns = (int64_t)i * NS_PER_S };
 		for (uint64_t p = 0; p < RSS_PART_COUNT_; p++)
 			split[i].s.part[p] = (p + 1) * MIB + i;
@@ -406,6 +406,7 @@ static void test_what_was_read_inside(void **state)
 	assert_about(value(f, "stacks_settled_bytes"), 4 * MB);
 	assert_about(value(f, "runtime_settled_bytes"), 5 * MB);
 	assert_about(value(f, "gc_goal_settled_bytes"), 40 * MB);
+	assert_about(value(f, "heap_marked_settled_bytes"), 5 * MB);
 	assert_about(value(f, "threads_made"), 9);
 	assert_about(value(f, "goroutines_peak"), 1000);
 	static const char *const parts[] = { "objects", "fragmentation", "stacks_resident", "idle", "lazyfree_split", "runtime_resident", NULL, "thread_stacks", "files" };
@@ -444,9 +445,10 @@ static void test_the_collector_is_off(void **state)
 
 	read_inside(f, go, split);
 	for (int i = 0; i < 11; i++)
-		go[i].c.gc_goal_bytes = MISSING;
+		go[i].c.gc_goal_bytes = go[i].c.heap_marked_bytes = MISSING;
 	compute(f);
 	assert_why(f, "gc_goal_settled_bytes", "the collector is off");
+	assert_why(f, "heap_marked_settled_bytes", "there was no garbage collection, or this record does not tell it");
 }
 
 static void test_inside_of_one_that_died(void **state)

@@ -149,7 +149,7 @@ static void what_was_read_of_the_runtime_comes_back(void **state)
 {
 	cleanup_run_series struct run_series s = { 0 };
 	struct record *rec = create(*state, "go=1.12");
-	const struct go_row full = { 10000000, { 1, 2, 3, 4, 5, 6, 7, 8, 9 } }, off = { 20000000, { 1, 2, 3, 4, 5, MISSING, 7, 8, 9 } };
+	const struct go_row full = { 10000000, { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 } }, off = { 20000000, { 1, 2, 3, 4, 5, MISSING, 7, 8, 9, MISSING } };
 	struct go_row gap;
 	struct split_row split = { 15000000, { { 10, 20, 30, 40, 50, 60, 70, 80, 90 }, 450, 460, 7 } };
 
@@ -164,10 +164,10 @@ static void what_was_read_of_the_runtime_comes_back(void **state)
 	cleanup_free char *go = zstdcat(rec, "go.tsv.zst"), *splits = zstdcat(rec, "split.tsv.zst");
 	assert_string_equal(go, "# memtide-go/1\n"
 				"# t_s\theap_inuse_bytes\theap_idle_bytes\theap_released_bytes\tstacks_bytes\truntime_bytes\t"
-				"gc_goal_bytes\tgc_count\tgoroutines\tthreads_made\n"
-				"# s\tbytes\tbytes\tbytes\tbytes\tbytes\tbytes\tcount\tcount\tcount\n"
-				"0.010000\t1\t2\t3\t4\t5\t6\t7\t8\t9\n0.020000\t1\t2\t3\t4\t5\t-\t7\t8\t9\n"
-				"0.030000\t-\t-\t-\t-\t-\t-\t-\t-\t-\n");
+				"gc_goal_bytes\tgc_count\tgoroutines\tthreads_made\theap_marked_bytes\n"
+				"# s\tbytes\tbytes\tbytes\tbytes\tbytes\tbytes\tcount\tcount\tcount\tbytes\n"
+				"0.010000\t1\t2\t3\t4\t5\t6\t7\t8\t9\t10\n0.020000\t1\t2\t3\t4\t5\t-\t7\t8\t9\t-\n"
+				"0.030000\t-\t-\t-\t-\t-\t-\t-\t-\t-\t-\n");
 	assert_string_equal(splits, "# memtide-split/1\n"
 				    "# t_s\tobjects_bytes\tfragmentation_bytes\tstacks_bytes\tidle_bytes\tlazyfree_bytes\t"
 				    "runtime_bytes\tnative_bytes\tthread_stacks_bytes\tfiles_bytes\trss_bytes\n"

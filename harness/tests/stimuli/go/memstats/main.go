@@ -99,6 +99,8 @@ func do(command []string) {
 	case "drop":
 		kept = nil
 		runtime.GC()
+	case "gc":
+		runtime.GC()
 	case "free":
 		kept = nil
 		debug.FreeOSMemory()
