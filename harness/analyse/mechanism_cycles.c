@@ -13,7 +13,7 @@
 #include "base/units.h"
 #include "record/reader.h"
 
-/* Over so many whole cycles, the last tenth and a second at least: the counters are read 100 times a second, and a cycle may take no longer
+/* Over so many whole cycles (fewer, if there are no more since RSS settled), the last tenth and a second at least: the counters are read 100 times a second, and a cycle may take no longer
  * than that. But one that still rose may have fewer. */
 #define CYCLES     3
 #define LEAST      NS_PER_S
@@ -70,25 +70,27 @@ static int64_t risen_at(const struct run_series *s, int64_t from, int64_t end)
 	return from;
 }
 
-bool cycles_find(const struct run_series *s, int64_t end, int64_t *ret_from, int64_t *ret_to)
+bool cycles_find(const struct run_series *s, int64_t end, bool settled, int64_t *ret_from, int64_t *ret_to)
 {
 	int64_t tail = (int64_t)(TAIL * (double)end), longest = 0;
-	int64_t begin = phase_begin(s, tail);
-	size_t n, k;
+	int64_t begin = phase_begin(s, tail), risen = risen_at(s, begin, end);
+	size_t n, since = 0, k;
 	cleanup_free int64_t *gc = collections(s, begin, end, &n);
 
-	if (n <= CYCLES)
+	for (size_t i = 0; i < n; i++)
+		since += gc[i] >= risen;
+	/* Fewer are enough where each begins and ends alike. */
+	size_t cycles = n > CYCLES ? CYCLES : settled && since > 1 ? since - 1 : 0;
+
+	if (!cycles)
 		return false;
-	for (size_t i = n - CYCLES; i < n; i++)
+	for (size_t i = n - cycles; i < n; i++)
 		longest = gc[i] - gc[i - 1] > longest ? gc[i] - gc[i - 1] : longest;
 	if (longest > CYCLE_MAX || end - gc[n - 1] > STOPPED * longest)
 		return false;
-	k = n - 1 - CYCLES;
+	k = n - 1 - cycles;
 	while (k > 0 && (gc[k] > tail || gc[n - 1] - gc[k] < LEAST))
 		k--;
-
-	int64_t risen = risen_at(s, begin, end);
-
 	while (gc[k] < risen && k + CYCLES_MIN < n - 1)
 		k++;
 	*ret_from = gc[k];

@@ -41,8 +41,8 @@ void state_read(const struct mechanism_facts *facts, struct state *ret);
 void state_done(struct state *s);
 
 /* mechanism_cycles.c: the last whole cycles of a collector that is at work until the end, three of them, the last tenth and a second where there are as
- * many; false: it is not. */
-bool cycles_find(const struct run_series *series, int64_t end_ns, int64_t *ret_from_ns, int64_t *ret_to_ns);
+ * many, or what there is since RSS settled; false: it is not. */
+bool cycles_find(const struct run_series *series, int64_t end_ns, bool settled, int64_t *ret_from_ns, int64_t *ret_to_ns);
 /* The parts of RSS as analyse/stack.h tells them. Caller frees. */
 struct moment *moments_between(const struct run_series *series, int64_t from_ns, int64_t to_ns, size_t *ret_n);
 /* NAN where there are none. */

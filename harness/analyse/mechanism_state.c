@@ -193,7 +193,7 @@ static void read_cycles(const struct mechanism_facts *f, struct state *s)
 	struct state mean = *s;
 	int64_t from, to;
 
-	if (!f->series || !s->runtime_read || !s->outcome || strcmp(s->outcome, "ok") || !cycles_find(f->series, end_of(f), &from, &to))
+	if (!f->series || !s->runtime_read || !s->outcome || strcmp(s->outcome, "ok") || !cycles_find(f->series, end_of(f), s->settled, &from, &to))
 		return;
 	mean.rss = mean_of(f, CURVE_RSS, from, to);
 	mean.heap_inuse = mean_of(f, CURVE_HEAP_INUSE, from, to);
