@@ -5,7 +5,8 @@
     mechanisms.py [CORPUS] [--results=results] [--write=harness/analyse/MECHANISMS.md]
 
 From the records alone. What a scenario expects stands in each run as `mechanism == ...` (harness/record/FORMAT.md). With --write the tables
-take the place of those between the two marks in that file. Exit code 1 where one was told that is not expected; `unknown` is told apart.
+take the place of those between the two marks in that file. Exit code 1 where one was told that is not expected (`unknown` is
+counted apart), or where a run says nothing of what is expected.
 """
 
 import argparse
@@ -133,7 +134,7 @@ def main():
         if not rest or not after:
             sys.exit(f"mechanisms.py: {options.write} has no marks {MARKS[0]} and {MARKS[1]}")
         options.write.write_text(f"{before}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{after}")
-    return 1 if count.wrong else 0
+    return 1 if count.wrong or count.silent else 0
 
 
 if __name__ == "__main__":

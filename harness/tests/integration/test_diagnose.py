@@ -200,4 +200,17 @@ def test_how_often_they_are_right_is_counted(tmp_path):
     assert "| `== native\\|threads` | native 1 |" in done.stdout
     assert "* a, go=1.16: expected `== live-heap`, told unknown" in done.stdout
     text = page.read_text()
+    assert "no expectation" not in done.stdout
     assert text.startswith("above\n") and text.endswith("below\n") and "\nold\n" not in text and done.stdout.strip() in text
+
+
+def test_a_run_that_expects_nothing_is_no_success(tmp_path):
+    folder = tmp_path / "corpus" / "a" / "1.9" / "1"
+    record = {"scenario": "a", "cell": {"go": "1.9"}, "outcome": "ok", "metrics": {"peak_rss_bytes": 1}, "go": {"version": "1.9.3"}}
+    folder.mkdir(parents=True)
+    (tmp_path / "corpus" / "corpus.json").write_text(json.dumps({"started": "2026-01-01T00:00:00Z"}))
+    for conditions, code in (([], 1), ([{"that": "mechanism == native", "measured": "native", "holds": True}], 0)):
+        (folder / "run.json").write_text(json.dumps({**record, "expectations": conditions}))
+        done = subprocess.run([sys.executable, ROOT / "harness/drivers/mechanisms.py", "--results", tmp_path], capture_output=True, text=True)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert ("1 runs have no expectation of their mechanism." in done.stdout) == bool(code)
