@@ -63,7 +63,7 @@ static const struct argp argp = {
 	parse_option,
 	"[DIR]\nPID",
 	"Says why the memory is there that a campaign's programs, or a process that runs, hold, what shows it, and what would give it back.\v"
-	"DIR is a campaign's folder; without it the newest one. A number is a process that runs: it is watched for a while, and is not touched. Exit code 3 where it cannot be told, or is not confirmed.",
+	"DIR is a campaign's folder; without it the newest one. A number is a process that runs: it is watched for a while, and is not touched. Exit code 3 where it cannot be told, or where --confirm could not confirm it: it was disproved, or nothing could be tried (nothing has to be where all was given back).",
 	NULL,
 	NULL,
 	NULL,
@@ -324,12 +324,20 @@ static int confirm_all(const struct campaign *c, struct answers *l, bool json, s
 	return 0;
 }
 
+/* Of what has been given back there is nothing to try. */
+static bool is_proved(const struct answer *a)
+{
+	const struct confirmation *k = &a->confirmation;
+
+	return !a->confirmed || (k->ran ? k->holds : a->told.d.mechanism == MECHANISM_RELEASED);
+}
+
 static int exit_code(const struct answers *l)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		const struct answer *a = &l->v[i];
 
-		if (a->told.d.mechanism == MECHANISM_UNKNOWN || (a->confirmed && a->confirmation.ran && !a->confirmation.holds))
+		if (a->told.d.mechanism == MECHANISM_UNKNOWN || !is_proved(a))
 			return EXIT_INCONCLUSIVE;
 	}
 	return EXIT_EXPECTED;

@@ -166,6 +166,14 @@ static const char *kind_words(const struct diagnosis *was, bool fell)
 		    : ": it is no matter of malloc's arenas; C, or whoever mapped it, holds it still";
 }
 
+/* That RSS stays shows little: other answers would have it stay too. */
+static const char *verdict_words(const struct diagnosis *was, bool holds, bool fell)
+{
+	if (!holds)
+		return "not confirmed";
+	return was->disproof.rss == DISPROOF_FALLS || fell ? "confirmed" : "not disproved";
+}
+
 static void judge(const struct diagnosis *was, const struct diagnosis *is, struct confirmation *ret)
 {
 	bool fell = was->rss_bytes - is->rss_bytes >= was->by[was->mechanism] / 2;
@@ -182,7 +190,7 @@ static void judge(const struct diagnosis *was, const struct diagnosis *is, struc
 	}
 	ret->holds = is_right(was, is);
 	ret->text = strf("With %s RSS is %s instead of %s: %s%s.", ret->with, size(a, is->rss_bytes), size(b, was->rss_bytes),
-			 ret->holds ? "confirmed" : "not confirmed", kind_words(was, fell));
+			 verdict_words(was, ret->holds, fell), kind_words(was, fell));
 	if (!ret->holds && is->mechanism != was->mechanism && is->mechanism != MECHANISM_UNKNOWN) {
 		cleanup_free char *text = ret->text;
 
@@ -242,9 +250,16 @@ int confirm_run(const struct campaign *c, const struct campaign_run *r, const st
 	struct job j = { .options = &o, .home = home, .scheduling = "other", .lock_fd = -1 };
 	struct err cleanup_err why = ERR_INIT;
 
-	*ret = (struct confirmation){ .rss_bytes = NAN, .mechanism = MECHANISM_UNKNOWN, .text = why_not(c, r, p) };
-	if (ret->text)
+	*ret = (struct confirmation){ .rss_bytes = NAN, .mechanism = MECHANISM_UNKNOWN };
+
+	cleanup_free char *cannot = why_not(c, r, p);
+
+	if (cannot) {
+		ret->text = t->d.mechanism == MECHANISM_RELEASED || t->d.mechanism == MECHANISM_UNKNOWN
+				    ? TAKE(cannot)
+				    : strf("%s Not confirmed, not disproved.", cannot);
 		return 0;
+	}
 	ret->with = with_words(p);
 	run_options_init(&o);
 	o.out = out;
@@ -258,7 +273,7 @@ int confirm_run(const struct campaign *c, const struct campaign_run *r, const st
 		rc = job_plan_cells(&j, &why);
 	if (rc < 0) {
 		/* It is no failure of memtide's that a release does not know a setting. */
-		ret->text = strf("It cannot be run with %s: %s.", ret->with, err_text(&why));
+		ret->text = strf("It cannot be run with %s: %s: not confirmed, not disproved.", ret->with, err_text(&why));
 		job_done(&j);
 		return 0;
 	}

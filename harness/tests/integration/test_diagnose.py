@@ -77,7 +77,7 @@ def test_memory_of_c_is_told_and_its_two_kinds_apart(campaign, diagnose):
     assert set(told(diagnose(c.path, "--json")).values()) == {"native"}
 
     done = diagnose(c.path, "--confirm")
-    assert re.search(r"With GOGC=10 RSS is 19\d MB instead of 19\d MB: confirmed\.", done.out)
+    assert re.search(r"With GOGC=10 RSS is 19\d MB instead of 19\d MB: not disproved\.", done.out)
     assert re.search(r"With MALLOC_ARENA_MAX=2 RSS\s+is [\d.]+ MB instead of [\d.]+ MB: confirmed: it had been freed", re.sub(r"\s+", " ", done.out))
     assert max(map(len, done.out.splitlines())) <= 80
     # Releases that say the same are told together.
@@ -140,8 +140,16 @@ def test_no_campaign(diagnose, tmp_path):
 def test_what_can_not_be_run_again_is_said(copy_of_recorded, campaign, diagnose):
     c = campaign("cgo-malloc", "--go", "latest", "--set", "variant=leaky")
     (c.path / "scenario.yaml").unlink()
-    done = diagnose(c.path, "--confirm")
-    assert "no scenario that could be run again" in re.sub(r"\s+", " ", done.out)
+    # What nobody tried is not confirmed.
+    done = diagnose(c.path, "--confirm", code=3)
+    out = re.sub(r"\s+", " ", done.out)
+    assert "no scenario that could be run again" in out and "Not confirmed, not disproved." in out
+    assert diagnose(c.path).code == 0
+
+
+def test_of_what_was_given_back_nothing_has_to_be_tried(recorded, diagnose):
+    done = diagnose(recorded.path, "--confirm", "--json")
+    assert not any(a["confirmation"]["ran"] for a in answers(done).values())
 
 
 # ---- in run.json, expectations and show
