@@ -42,17 +42,22 @@ static struct disproof of_idle(const struct state *s, int minor)
 	struct disproof limit = { "env", "", DISPROOF_FALLS, NULL };
 
 	const char *act =
-		"call debug.FreeOSMemory(), or wait: the scavenger gives it back in minutes unless a goal or GOGC=off holds it";
+		s->gogc_off ? "call debug.FreeOSMemory(): with GOGC off waiting does not help"
+			    : "call debug.FreeOSMemory(), or wait: the scavenger gives it back in minutes unless the next goal holds it";
 
 	if (minor == 11)
 		return (struct disproof){ "godebug", "scavenge=1", DISPROOF_FALLS, act };
 	if (minor == 12)
 		return (struct disproof){ "godebug", "madvdontneed=1,scavenge=1", DISPROOF_FALLS, act };
 	limit.act = act;
-	(void)snprintf(limit.value, sizeof(limit.value), "GOMEMLIMIT=%.0fMiB",
-		       fmax(ceil(LIMIT_ROOM * keeps / MB(1)), LIMIT_MIN_MB));
-	if (minor >= 19)
+	double mb = fmax(ceil(LIMIT_ROOM * keeps / MB(1)), LIMIT_MIN_MB);
+
+	(void)snprintf(limit.value, sizeof(limit.value), "GOMEMLIMIT=%.0fMiB", mb);
+	/* One that is lower already would be raised. */
+	if (minor >= 19 && !(s->limit <= MB(mb)))
 		return limit;
+	if (s->gogc_off && minor >= 13)
+		return (struct disproof){ NULL, "", DISPROOF_FALLS, act };
 	return (struct disproof){ "for", "4", DISPROOF_FALLS, act };
 }
 
@@ -117,11 +122,9 @@ static struct disproof disproof_by(enum mechanism m, const struct mechanism_fact
 }
 
 /* Less garbage, or collections that come sooner. */
-static const char *act_of_churn(const struct mechanism_facts *f)
+static const char *act_of_churn(const struct state *s)
 {
-	const json_t *settings = json_object_get(json_object_get(f->run, "runtime"), "settings");
-
-	if (json_is_null(json_object_get(settings, "gogc")))
+	if (s->gogc_off)
 		return "see who allocates (go tool pprof -sample_index=alloc_space) and use buffers again (sync.Pool); GOGC is off: garbage "
 		       "goes sooner with GOGC=100 or less";
 	return "see who allocates (go tool pprof -sample_index=alloc_space) and use buffers again (sync.Pool); a lower GOGC lets less garbage pile "
@@ -136,6 +139,6 @@ struct disproof disproof_of(const struct mechanism_facts *f, const struct state 
 	if (d->mechanism == MECHANISM_UNKNOWN)
 		p.axis = NULL;
 	if (d->churns)
-		p.act = act_of_churn(f);
+		p.act = act_of_churn(s);
 	return p;
 }

@@ -346,6 +346,8 @@ void diagnosis_of(const struct mechanism_facts *facts, struct diagnosis *ret)
 				   .runner_up = MECHANISM_UNKNOWN,
 				   .growing = s.growing,
 				   .since = s.since,
+				   .gogc_off = s.gogc_off,
+				   .limited = !isnan(s.limit),
 				   .rss_bytes = s.rss,
 				   .survived = survived_share(&s),
 				   .held_bytes = NAN };

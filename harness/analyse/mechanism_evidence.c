@@ -121,15 +121,13 @@ static void add_idle(struct work *w)
 /* Without GOGC neither growth nor the two minutes (src/runtime/mgc.go, gcTrigger.test) begin a collection: the limit alone does. */
 static void add_gogc_off(struct work *w)
 {
-	const json_t *settings = json_object_get(json_object_get(w->facts->run, "runtime"), "settings"),
-		     *limit = json_object_get(settings, "memory_limit_bytes");
 	char a[32];
 
-	if (!json_is_null(json_object_get(settings, "gogc")))
+	if (!w->s->gogc_off)
 		return;
-	if (json_is_number(limit))
+	if (!isnan(w->s->limit))
 		add(w, METRIC_GC_GOAL_SETTLED, w->s->gc_goal,
-		    "GOGC is off: garbage stays until Go's memory comes near its limit of %s", size(a, json_number_value(limit)));
+		    "GOGC is off: garbage stays until Go's memory comes near its limit of %s", size(a, w->s->limit));
 	else
 		add(w, METRIC_GC_GOAL_SETTLED, w->s->gc_goal, "GOGC is off, and there is no memory limit: garbage stays for ever");
 }

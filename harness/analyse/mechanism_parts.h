@@ -31,6 +31,8 @@ struct state {
 	double gc_age_s;                            /* since the last collection that was seen; NAN */
 	struct moment *moments;                     /* owned: over the last whole cycles of the collector, where it is at work; NULL: it is not */
 	size_t n_moments;
+	bool gogc_off;                              /* false: on, or not known */
+	double limit;                               /* Go's memory limit, bytes; NAN: none, or not known */
 	bool growing, settled, runtime_read;
 	const char *since;                          /* static: what `grown` is counted from */
 	const char *outcome;                        /* borrowed */

@@ -358,6 +358,13 @@ void state_read(const struct mechanism_facts *f, struct state *ret)
 	const json_t *runtime = json_object_get(f->run, "runtime");
 
 	*ret = (struct state){ .heap_follows = NAN, .goroutines_before = NAN, .heap_before = NAN, .gc_age_s = NAN };
+
+	const json_t *settings = json_object_get(runtime, "settings");
+
+	ret->gogc_off = json_is_null(json_object_get(settings, "gogc"));
+	ret->limit = json_is_number(json_object_get(settings, "memory_limit_bytes")) ?
+			     json_number_value(json_object_get(settings, "memory_limit_bytes")) :
+			     NAN;
 	ret->outcome = json_string_value(json_object_get(f->run, "outcome"));
 	ret->settled = !isnan(metric(f, METRIC_SETTLED_RSS));
 	ret->runtime_read = !json_is_false(json_object_get(runtime, "read"));

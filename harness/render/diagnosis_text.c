@@ -70,6 +70,40 @@ static bool says(const struct diagnosis *d, const char *what)
 	return false;
 }
 
+/* By what is set already. */
+static const char *remedy_of_idle(const struct diagnosis *d)
+{
+	if (d->gogc_off && d->limited)
+		return "Not time: GOGC is off, and the runtime keeps what its memory limit allows. debug.FreeOSMemory() at once; GOGC=100, or a "
+		       "lower limit than it has, for good.";
+	if (d->gogc_off)
+		return "Not time: GOGC is off, and there is no memory limit. debug.FreeOSMemory() at once; GOGC=100, or GOMEMLIMIT (Go 1.19 and "
+		       "later), for good.";
+	if (d->limited)
+		return "Time, as far as the runtime does not expect to need it again; debug.FreeOSMemory() at once. The memory limit that it has "
+		       "is above this: only a lower one would tell it to.";
+	return "Time, as far as the runtime does not expect to need it again; debug.FreeOSMemory() at once; GOMEMLIMIT (Go 1.19 and later) for "
+	       "good.";
+}
+
+static const char *remedy_of_objects(const struct diagnosis *d)
+{
+	if (d->survived < 0.5 && d->gogc_off)
+		return "A garbage collection, as far as it is garbage: most of it came since the last one, and GOGC is off. GOGC=100 makes them "
+		       "come sooner.";
+	if (d->survived < 0.5 && d->limited)
+		return "A garbage collection, as far as it is garbage: most of it came since the last one, and nothing has looked at it yet. A "
+		       "lower GOGC makes them come sooner.";
+	if (d->survived < 0.5)
+		return "A garbage collection, as far as it is garbage: most of it came since the last one, and nothing has looked at it yet. A "
+		       "lower GOGC makes them come sooner, or a memory limit (GOMEMLIMIT, Go 1.19 and later).";
+	if (d->survived >= 0.5)
+		return "Only the program: most of it survived the last collection. Find who refers to it (a heap profile, by call stack), and "
+		       "let it go; the next collection takes it.";
+	return "Only the program: nothing may refer to it any more. What is garbage already goes with the next collection (a lower GOGC, "
+	       "runtime.GC()).";
+}
+
 const char *diagnosis_remedy(const struct diagnosis *d)
 {
 	switch (d->mechanism) {
@@ -78,19 +112,9 @@ const char *diagnosis_remedy(const struct diagnosis *d)
 		       "default from 1.16 on) shows dashboards what is "
 		       "really in use.";
 	case MECHANISM_NOT_YET_SCAVENGED:
-		return "Time, as far as the runtime does not expect to need it again; debug.FreeOSMemory() at once; GOMEMLIMIT "
-		       "(Go 1.19 and later) for good. With GOGC=off nothing "
-		       "but a memory limit does.";
+		return remedy_of_idle(d);
 	case MECHANISM_LIVE_HEAP:
-		if (d->survived < 0.5)
-			return "A garbage collection, as far as it is garbage: most of it came since the last one, and nothing has looked at it "
-			       "yet. A lower GOGC makes collections come sooner, a memory limit (GOMEMLIMIT, Go 1.19 and later) before it is too "
-			       "late.";
-		if (d->survived >= 0.5)
-			return "Only the program: most of it survived the last collection. Find who refers to it (a heap profile, by call "
-			       "stack), and let it go; the next collection takes it.";
-		return "Only the program: nothing may refer to it any more. What is garbage already goes with the next "
-		       "collection (a lower GOGC, runtime.GC()).";
+		return remedy_of_objects(d);
 	case MECHANISM_GOROUTINES:
 		return says(d, "those of ended ones") ? "The next garbage collection: runtime.GC(), or debug.FreeOSMemory()."
 						      : "The goroutines have to end: their stacks and what they refer to go with "

@@ -13,6 +13,7 @@
 #include "base/units.h"
 #include "plan/metric.h"
 #include "record/reader.h"
+#include "render/diagnosis_text.h"
 
 /* Sizes in MB, as such runs have them; a value of NONE is left out. */
 #define NONE (-1.0)
@@ -769,6 +770,45 @@ static void test_absurd_numbers(void **state)
 	diagnosis_done(&d);
 }
 
+/* What is set already is not advised, nor tried. */
+static void test_settings_that_are_there_are_respected(void **state)
+{
+	(void)state;
+	static const struct {
+		bool off;
+		int limit_mb; /* 0: none */
+		const char *axis, *value, *says, *says_not;
+	} cases[] = {
+		{ false, 0, "env", "GOMEMLIMIT=40MiB", "GOMEMLIMIT (Go 1.19", "GOGC" },
+		{ false, 400, "env", "GOMEMLIMIT=40MiB", "only a lower one", "GOMEMLIMIT" },
+		{ false, 39, "for", "4", "only a lower one", "GOMEMLIMIT" },
+		{ true, 400, "env", "GOMEMLIMIT=40MiB", "GOGC is off, and the runtime keeps what its memory limit allows", "GOMEMLIMIT" },
+		{ true, 39, NULL, "", "GOGC is off", "GOMEMLIMIT" },
+		{ true, 0, "env", "GOMEMLIMIT=40MiB", "GOGC is off, and there is no memory limit", "Time," },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct numbers n = idle;
+		cleanup_json json_t *run = a_run("1.23.1", 1), *settings = json_incref(json_object_get(json_object_get(run, "runtime"), "settings"));
+		struct diagnosis d;
+
+		n.rss = n.peak = 303, n.heap_idle = 300, n.heap_inuse = 30, n.idle = 300;
+		json_object_set_new(settings, "gogc", cases[i].off ? json_null() : json_integer(100));
+		json_object_set_new(settings, "memory_limit_bytes", cases[i].limit_mb ? json_integer(cases[i].limit_mb * (json_int_t)MIB) : json_null());
+		cleanup_json json_t *metrics = metrics_of(&n);
+		diagnosis_of(&(struct mechanism_facts){ .metrics = metrics, .run = run }, &d);
+		assert_int_equal(d.mechanism, MECHANISM_NOT_YET_SCAVENGED);
+		assert_true((d.disproof.axis == NULL) == (cases[i].axis == NULL));
+		if (cases[i].axis)
+			assert_string_equal(d.disproof.axis, cases[i].axis);
+		assert_string_equal(d.disproof.value, cases[i].value);
+		if (!strstr(diagnosis_remedy(&d), cases[i].says) || strstr(diagnosis_remedy(&d), cases[i].says_not))
+			fail_msg("case %zu: %s", i, diagnosis_remedy(&d));
+		assert_non_null(strstr(d.disproof.act, cases[i].off ? "waiting does not help" : "or wait"));
+		diagnosis_done(&d);
+	}
+}
+
 static void test_disproofs(void **state)
 {
 	(void)state;
@@ -838,6 +878,7 @@ int main(void)
 		cmocka_unit_test(test_what_a_killed_process_had),
 		cmocka_unit_test(test_what_a_process_had_that_died_of_threads),
 		cmocka_unit_test(test_absurd_numbers),
+		cmocka_unit_test(test_settings_that_are_there_are_respected),
 		cmocka_unit_test(test_disproofs),
 	};
 
