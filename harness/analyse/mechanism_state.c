@@ -337,7 +337,7 @@ static void read_growth(const struct mechanism_facts *f, struct state *s)
 	bool mean = mean_at_first(f, s, at_first);
 
 	/* It swings. */
-	if (s->n_moments && slope * (double)(end_of(f) - first_mark(f->series)) / 1e9 < (1 - GROWN_SHARE) * s->rss)
+	if (s->n_moments && slope * ((double)end_of(f) - (double)first_mark(f->series)) / 1e9 < (1 - GROWN_SHARE) * s->rss)
 		return;
 	for (int p = 0; p < RSS_PART_COUNT_; p++) {
 		struct curve cleanup_curve c = { 0 };

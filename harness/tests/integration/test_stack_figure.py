@@ -11,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.skipif(not shutil.which("gnuplot") or not shutil.which("zstd"), reason="prerequisite: gnuplot-nox, zstd")
 
 MB = 1 << 20
-GO = "t_s heap_inuse_bytes heap_idle_bytes heap_released_bytes stacks_bytes runtime_bytes gc_goal_bytes gc_count goroutines threads_made heap_marked_bytes".split()
+GO = "t_s heap_inuse_bytes heap_idle_bytes heap_released_bytes stacks_bytes runtime_bytes gc_goal_bytes gc_count goroutines threads_made".split()
 SPLIT = (
     "t_s objects_bytes fragmentation_bytes stacks_bytes idle_bytes lazyfree_bytes runtime_bytes native_bytes thread_stacks_bytes "
     "files_bytes rss_bytes"

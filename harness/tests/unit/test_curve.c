@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 #include "analyse/curve.h"
@@ -406,9 +407,20 @@ static void test_slope(void **state)
 	assert_false(curve_slope(&c, 200 * S, 300 * S, &s));
 }
 
+static void test_mean(void **state)
+{
+	struct curve_point points[] = { { 1 * S, 10 }, { 2 * S, 40 }, { 4 * S, MISSING }, { 5 * S, 100 } };
+	const struct curve c = { points, 4, 6 * S };
+
+	(void)state;
+	assert_true(fabs(curve_mean(&c, 1 * S, 4 * S) - 30) < 1e-9); /* weighed by time */
+	assert_true(fabs(curve_mean(&c, 0, 10 * S) - 47.5) < 1e-9);  /* of what is known */
+	assert_true(isnan(curve_mean(&c, 4 * S, 5 * S)) && isnan(curve_mean(&c, 0, 1 * S)));
+}
+
 static void test_curves_of_the_runtime(void **state)
 {
-	struct go_row go[] = { { 1 * S, { 1, 2, 3, 4, 5, MISSING, 7, 8, 9 } }, { 2 * S, { 11, 2, 3, 4, 5, 6, 7, 8, 9 } }, { 4 * S, { 0 } } };
+	struct go_row go[] = { { 1 * S, { 1, 2, 3, 4, 5, MISSING, 7, 8, 9, 10 } }, { 2 * S, { 11, 2, 3, 4, 5, 6, 7, 8, 9, 10 } }, { 4 * S, { 0 } } };
 	struct split_row splits[2] = { { .t_ns = 1 * S }, { .t_ns = 3 * S } };
 	struct run_series series = { .go = go, .n_go = 3, .splits = splits, .n_splits = 2 };
 
@@ -418,7 +430,7 @@ static void test_curves_of_the_runtime(void **state)
 		splits[0].s.part[p] = 10 + p, splits[1].s.part[p] = 20 + p;
 	splits[0].s.resident_bytes = 100;
 	splits[1].s.resident_bytes = 200;
-	for (int i = 0; i < 9; i++) {
+	for (int i = 0; i < 10; i++) {
 		struct curve cleanup_curve c = { 0 };
 
 		curve_make(&c, &series, (enum curve_of)(CURVE_HEAP_INUSE + i), 10 * S);
@@ -439,6 +451,7 @@ static void test_curves_of_the_runtime(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_mean),
 		cmocka_unit_test(test_curves_of_the_runtime),
 		cmocka_unit_test(test_value_holds_until_the_next),
 		cmocka_unit_test(test_fall_in_a_gap),

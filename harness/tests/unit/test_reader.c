@@ -113,6 +113,20 @@ static void a_later_minor_version_is_read(void **state)
 	assert_int_equal(s.marks[0].by, 's');
 }
 
+static void a_column_that_came_later_is_missing_in_an_older_record(void **state)
+{
+	struct room *r = *state;
+	cleanup_run_series struct run_series s = { 0 };
+
+	put_series(r, SAMPLES_HEAD);
+	put_zstd(r, "go.tsv.zst", "# memtide-go/1\n# t_s\theap_inuse_bytes\tgc_count\tthreads_made\n# s\tbytes\tcount\tcount\n1.5\t4096\t3\t5\n");
+	assert_int_equal(run_series_read(r->dir, &s, &r->err), 0);
+	assert_null(s.damage);
+	assert_int_equal(s.n_go, 1);
+	assert_int_equal(s.go[0].c.threads_made, 5);
+	assert_true(s.go[0].c.heap_marked_bytes == MISSING && s.go[0].c.goroutines == MISSING);
+}
+
 static void a_newer_format_is_refused(void **state)
 {
 	struct room *r = *state;
@@ -526,6 +540,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_later_minor_version_is_read),
+		TEST(a_column_that_came_later_is_missing_in_an_older_record),
 		TEST(a_newer_format_is_refused),
 		TEST(cut_at_every_byte),
 		TEST(a_wrong_byte_anywhere),

@@ -18,7 +18,7 @@
 #define N  RSS_PART_COUNT_
 
 static const struct go_counters unknown = { GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN,
-					    GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN };
+					    GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN };
 
 static struct rss_split split(uint64_t objects_mb, uint64_t idle_mb, uint64_t lazy_mb, uint64_t native_mb)
 {
@@ -258,7 +258,7 @@ static void garbage_stays_within_rss(void **state)
 
 	(void)state;
 	for (int round = 0; round < 200000; round++) {
-		uint64_t raw[2 * N + 27], v[N], rss;
+		uint64_t raw[2 * N + 3 * sizeof(struct go_counters) / sizeof(uint64_t)], v[N], rss;
 		struct rss_split a = { 0 }, b = { 0 };
 		struct go_counters c[3];
 
