@@ -33,10 +33,12 @@ def pytest_addoption(parser):
 
 
 def missed_share(record):
-    """Of the ticks of a run; 0 where they are too few to tell."""
+    """Of the ticks of a run, 1 where it was over before its first; 0 where they are too few to tell."""
     try:
         sampling = json.loads(record.read_text())["sampling"]
         ticks = sampling["samples"] + sampling["missed"]
+        if sampling["samples"] == 0:
+            return 1
     except (OSError, ValueError, KeyError, TypeError):
         return 0  # it has no record, or one that a test has spoilt on purpose
     return sampling["missed"] / ticks if ticks >= 100 else 0
