@@ -295,7 +295,8 @@ static int64_t goroutines_but_ps(const struct look *k)
 	return n - (int32_t)value(k, FIELD_NGFREE_STACK) - (int32_t)value(k, FIELD_NGFREE_NO_STACK);
 }
 
-/* Ps as they were kept, if no one writes them just now. */
+/* Ps as they were kept, if no one writes them just now. A sequence lock: what is read is ordered before the second look at the version,
+ * what is written behind the first step of it, without fences, which the thread sanitizer does not know. */
 static size_t kept_ps(const struct go_target *t, struct look *k, uint64_t *ps)
 {
 	uint32_t version = t->ps ? atomic_load_explicit(&t->ps->version, memory_order_acquire) : 1;
@@ -303,11 +304,10 @@ static size_t kept_ps(const struct go_target *t, struct look *k, uint64_t *ps)
 	k->n_ps = 0;
 	if (version % 2)
 		return 0;
-	k->allp = atomic_load_explicit(&t->ps->allp, memory_order_relaxed);
-	uint64_t n = atomic_load_explicit(&t->ps->n, memory_order_relaxed);
+	k->allp = atomic_load_explicit(&t->ps->allp, memory_order_acquire);
+	uint64_t n = atomic_load_explicit(&t->ps->n, memory_order_acquire);
 	for (uint64_t i = 0; i < n && i < PS_KEPT; i++)
-		ps[i] = atomic_load_explicit(&t->ps->ps[i], memory_order_relaxed);
-	atomic_thread_fence(memory_order_acquire);
+		ps[i] = atomic_load_explicit(&t->ps->ps[i], memory_order_acquire);
 	if (n <= PS_KEPT && atomic_load_explicit(&t->ps->version, memory_order_relaxed) == version)
 		k->n_ps = n;
 	return k->n_ps;
@@ -319,11 +319,10 @@ static void keep_ps(const struct go_target *t, uint64_t allp, uint64_t n, const 
 
 	if (n > PS_KEPT || version % 2 || !atomic_compare_exchange_strong(&t->ps->version, &version, version + 1))
 		return;
-	atomic_thread_fence(memory_order_release);
-	atomic_store_explicit(&t->ps->allp, allp, memory_order_relaxed);
-	atomic_store_explicit(&t->ps->n, n, memory_order_relaxed);
+	atomic_store_explicit(&t->ps->allp, allp, memory_order_release);
+	atomic_store_explicit(&t->ps->n, n, memory_order_release);
 	for (uint64_t i = 0; i < n; i++)
-		atomic_store_explicit(&t->ps->ps[i], ps[i], memory_order_relaxed);
+		atomic_store_explicit(&t->ps->ps[i], ps[i], memory_order_release);
 	atomic_store_explicit(&t->ps->version, version + 2, memory_order_release);
 }
 
