@@ -101,7 +101,7 @@ static void add_lazyfree(struct work *w)
 	    size(a, lazy), size(b, s->rss));
 	add(w, METRIC_WORKING_SET_SETTLED, s->working_set, "the working set, as the kubelet counts it, is %s",
 	    size(a, s->working_set));
-	add(w, METRIC_HEAP_RELEASED_SETTLED, s->heap_released, "the runtime counts %s as given back", size(a, s->heap_released));
+	add(w, METRIC_HEAP_RELEASED_SETTLED, s->heap_released, "the runtime counts %s of address space as given back", size(a, s->heap_released));
 }
 
 static void add_idle(struct work *w)
