@@ -255,8 +255,6 @@ struct inside *inside_end(struct inside *in, int64_t end_ns, uint64_t readings, 
 	in->report.readings = readings;
 	in->report.raced = raced;
 	in->report.read = readings > raced;
-	if (in->report.read)
-		in->report.why[0] = 0; /* what comes after its end, or after another exec, is no reason */
 	in->report.looks_s = (double)in->spent_ns / 1e9;
 	if (!in->report.read && !in->report.why[0])
 		(void)snprintf(in->report.why, sizeof(in->report.why), "%s",
