@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from conftest import ROOT, wait_until
+from conftest import RELEASES, ROOT, TURNING_POINTS, wait_until
 
 SOURCES = ROOT / "harness/tests/stimuli/go/memstats"
 SPAN = 16 << 10  # what ReadMemStats itself may allocate
@@ -180,10 +180,12 @@ def pytest_generate_tests(metafunc):
     if "minor" in metafunc.fixturenames:
         path = ROOT / metafunc.config.getoption("--build")
         found = here(path) if (path / "memtide").exists() else {}
-        metafunc.parametrize("minor", sorted(found))
+        fetched = {int(r.split(".")[1]) for r in RELEASES + TURNING_POINTS if r != "latest"}
+        metafunc.parametrize("minor", sorted(fetched | set(found) | {99}))  # 99: the newest
 
 
 def test_what_the_last_collection_found_alive(build, builder, minor):
+    minor = min(minor, builder.newest)
     with Live(build, builder(minor)) as live:
         check_marked(live)
     # Without collections nothing is known, whatever the runtime has made up to begin with.
@@ -196,6 +198,7 @@ def test_what_the_last_collection_found_alive(build, builder, minor):
 
 
 def test_every_value_on_every_release(build, builder, minor):
+    minor = min(minor, builder.newest)
     with Live(build, builder(minor)) as live:
         assert live.look()["source"] == "dwarf"
         check_all(live, minor)
