@@ -141,20 +141,29 @@ void curve_done(struct curve *c)
 	*c = (struct curve){ 0 };
 }
 
-/* The point that holds at t: its index, or n where t is before the first. */
-static size_t point_at(const struct curve *c, int64_t t_ns)
+size_t rows_until(const void *rows, size_t n, size_t row_size, int64_t t_ns)
 {
-	size_t low = 0, high = c->n;
+	size_t low = 0, high = n;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
+		int64_t at;
 
-		if (c->v[mid].t_ns <= t_ns)
+		memcpy(&at, (const char *)rows + mid * row_size, sizeof(at));
+		if (at <= t_ns)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	return low ? low - 1 : c->n;
+	return low;
+}
+
+/* The point that holds at t: its index, or n where t is before the first. */
+static size_t point_at(const struct curve *c, int64_t t_ns)
+{
+	size_t until = rows_until(c->v, c->n, sizeof(*c->v), t_ns);
+
+	return until ? until - 1 : c->n;
 }
 
 uint64_t curve_at(const struct curve *c, int64_t t_ns)

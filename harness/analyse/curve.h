@@ -65,6 +65,9 @@ void curve_make(struct curve *ret, const struct run_series *series, enum curve_o
 void curve_done(struct curve *c);
 #define cleanup_curve __attribute__((cleanup(curve_done)))
 
+/* How many of the rows have a time at or before t: each row begins with it (int64_t, ns), and they ascend. */
+size_t rows_until(const void *rows, size_t n, size_t row_size, int64_t t_ns);
+
 /* The value at a time, or MISSING. */
 uint64_t curve_at(const struct curve *c, int64_t t_ns);
 /* Over [from_ns, to_ns), weighed by time; MISSING where there is no value at all in it. */

@@ -31,8 +31,6 @@
 #define RUNTIME_FLOOR MB(4)
 /* And what it needs to manage the heap: spans, bitmaps (1/32 of the heap up to Go 1.19), GC work: no mechanism of its own. */
 #define METADATA_SHARE 0.05
-/* Of a goroutine that lives or has ended: sizeof(runtime.g) is 376 to 440 from Go 1.11 to 1.27, in size classes 384 to 448. */
-#define G_BYTES 420.0
 /* So many more goroutines than before the load may be a leak, and are not a pool of workers. */
 #define GOROUTINES_MANY 50
 /* They are kept: of the most there were, those at work under load included, half are there at the end. */

@@ -48,6 +48,7 @@ struct diagnosis {
 	const char *since;                /* static: "since the load began"; only where `growing` */
 	bool churns;                      /* unknown because it takes and drops memory all the time: what holds most changes with the moment */
 	double survived;                  /* share of the objects in the heap that the last collection found alive, at most 1; NAN: not known */
+	bool ended_stacks, ended_records, profiled; /* of that kind are what goroutines, and the runtime itself, hold: stacks and records of ended ones, call stacks */
 	bool gogc_off, limited;           /* the program's settings: no collection but by a memory limit; it has a memory limit */
 	bool small;                       /* what is held is not worth the question: as much as any Go process has */
 	double rss_bytes;                 /* that is explained: settled, else at the end */

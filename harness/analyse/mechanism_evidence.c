@@ -20,12 +20,6 @@ struct work {
 	struct diagnosis *d;
 };
 
-/* "12.5 MB"; two buffers, so that a sentence can have two sizes... of each its own. */
-static const char *size(char buf[32], double bytes)
-{
-	return format_size(buf, 32, (uint64_t)llround(fmax(bytes, 0)));
-}
-
 /* "9 999", "10 003": thousands apart. */
 static const char *count(char buf[32], double n)
 {
@@ -63,16 +57,16 @@ static void add_rss(struct work *w)
 	char a[32], b[32], c[32];
 
 	if (s->growing)
-		add(w, METRIC_SLOPE, s->slope, "RSS is %s and grows by %s a second: the answer is about what came on top", size(a, s->rss),
-		    size(b, s->slope));
+		add(w, METRIC_SLOPE, s->slope, "RSS is %s and grows by %s a second: the answer is about what came on top", format_size_of(a, sizeof(a), s->rss),
+		    format_size_of(b, sizeof(b), s->slope));
 	else if (s->settled && s->peak > 1.1 * s->rss)
-		add(w, METRIC_SETTLED_RSS, s->rss, "RSS settled at %s, after a peak of %s%s%s", size(a, s->rss), size(b, s->peak),
-		    isnan(s->baseline) ? "" : "; before the load it was ", isnan(s->baseline) ? "" : size(c, s->baseline));
+		add(w, METRIC_SETTLED_RSS, s->rss, "RSS settled at %s, after a peak of %s%s%s", format_size_of(a, sizeof(a), s->rss), format_size_of(b, sizeof(b), s->peak),
+		    isnan(s->baseline) ? "" : "; before the load it was ", isnan(s->baseline) ? "" : format_size_of(c, sizeof(c), s->baseline));
 	else if (s->settled)
-		add(w, METRIC_SETTLED_RSS, s->rss, "RSS settled at %s%s%s", size(a, s->rss),
-		    isnan(s->baseline) ? "" : "; before the load it was ", isnan(s->baseline) ? "" : size(c, s->baseline));
+		add(w, METRIC_SETTLED_RSS, s->rss, "RSS settled at %s%s%s", format_size_of(a, sizeof(a), s->rss),
+		    isnan(s->baseline) ? "" : "; before the load it was ", isnan(s->baseline) ? "" : format_size_of(c, sizeof(c), s->baseline));
 	else
-		add(w, METRIC_PEAK_RSS, s->peak, "RSS was %s at the end, %s at its peak", size(a, s->rss), size(b, s->peak));
+		add(w, METRIC_PEAK_RSS, s->peak, "RSS was %s at the end, %s at its peak", format_size_of(a, sizeof(a), s->rss), format_size_of(b, sizeof(b), s->peak));
 }
 
 /* ---- each mechanism's own
@@ -84,10 +78,10 @@ static void add_released(struct work *w)
 	char a[32], b[32];
 
 	if (isnan(s->released_share))
-		add(w, METRIC_PEAK_RSS, s->peak, "of a peak of %s only %s are left", size(a, s->peak), size(b, s->rss));
+		add(w, METRIC_PEAK_RSS, s->peak, "of a peak of %s only %s are left", format_size_of(a, sizeof(a), s->peak), format_size_of(b, sizeof(b), s->rss));
 	else
 		add(w, METRIC_RELEASED_SHARE, s->released_share, "%.0f %% of the %s above the baseline have been given back",
-		    100 * s->released_share, size(a, s->peak - s->baseline));
+		    100 * s->released_share, format_size_of(a, sizeof(a), s->peak - s->baseline));
 }
 
 static void add_lazyfree(struct work *w)
@@ -98,10 +92,10 @@ static void add_lazyfree(struct work *w)
 
 	add(w, METRIC_LAZYFREE_SETTLED, lazy,
 	    "%s of the %s that are resident are lazily freed (MADV_FREE): the kernel takes them when it needs memory",
-	    size(a, lazy), size(b, s->rss));
+	    format_size_of(a, sizeof(a), lazy), format_size_of(b, sizeof(b), s->rss));
 	add(w, METRIC_WORKING_SET_SETTLED, s->working_set, "the working set, as the kubelet counts it, is %s",
-	    size(a, s->working_set));
-	add(w, METRIC_HEAP_RELEASED_SETTLED, s->heap_released, "the runtime counts %s of address space as given back", size(a, s->heap_released));
+	    format_size_of(a, sizeof(a), s->working_set));
+	add(w, METRIC_HEAP_RELEASED_SETTLED, s->heap_released, "the runtime counts %s of address space as given back", format_size_of(a, sizeof(a), s->heap_released));
 }
 
 static void add_idle(struct work *w)
@@ -110,12 +104,12 @@ static void add_idle(struct work *w)
 	char a[32], b[32];
 
 	add(w, METRIC_IDLE_SETTLED, s->part[RSS_IDLE], "%s are free in the runtime's heap and not given back to the kernel",
-	    size(a, s->part[RSS_IDLE]));
-	add(w, METRIC_HEAP_INUSE_SETTLED, s->heap_inuse, "the heap in use is %s of %s resident", size(a, s->heap_inuse),
-	    size(b, s->rss));
+	    format_size_of(a, sizeof(a), s->part[RSS_IDLE]));
+	add(w, METRIC_HEAP_INUSE_SETTLED, s->heap_inuse, "the heap in use is %s of %s resident", format_size_of(a, sizeof(a), s->heap_inuse),
+	    format_size_of(b, sizeof(b), s->rss));
 	if (s->gc_goal > s->heap_inuse)
 		add(w, METRIC_GC_GOAL_SETTLED, s->gc_goal,
-		    "the runtime keeps what it expects to need up to its next goal, a heap of %s", size(a, s->gc_goal));
+		    "the runtime keeps what it expects to need up to its next goal, a heap of %s", format_size_of(a, sizeof(a), s->gc_goal));
 }
 
 /* Without GOGC neither growth nor the two minutes (src/runtime/mgc.go, gcTrigger.test) begin a collection: the limit alone does. */
@@ -127,7 +121,7 @@ static void add_gogc_off(struct work *w)
 		return;
 	if (!isnan(w->s->limit))
 		add(w, METRIC_GC_GOAL_SETTLED, w->s->gc_goal,
-		    "GOGC is off: garbage stays until Go's memory comes near its limit of %s", size(a, w->s->limit));
+		    "GOGC is off: garbage stays until Go's memory comes near its limit of %s", format_size_of(a, sizeof(a), w->s->limit));
 	else
 		add(w, METRIC_GC_GOAL_SETTLED, w->s->gc_goal, "GOGC is off, and there is no memory limit: garbage stays for ever");
 }
@@ -143,7 +137,7 @@ static void add_survivors(struct work *w)
 		return;
 	add(w, METRIC_HEAP_MARKED_SETTLED, s->heap_marked,
 	    s->n_moments ? "%s survived a collection, on average, and %s came until the next" : "%s survived the last collection, %s came since",
-	    size(a, s->heap_marked), size(b, came));
+	    format_size_of(a, sizeof(a), s->heap_marked), format_size_of(b, sizeof(b), came));
 }
 
 static void add_live(struct work *w)
@@ -152,7 +146,7 @@ static void add_live(struct work *w)
 	char a[32], b[32], n[32];
 
 	add(w, METRIC_OBJECTS_SETTLED, s->part[RSS_OBJECTS], "%s of the %s that are resident are objects",
-	    size(a, s->part[RSS_OBJECTS]), size(b, s->rss));
+	    format_size_of(a, sizeof(a), s->part[RSS_OBJECTS]), format_size_of(b, sizeof(b), s->rss));
 	add_survivors(w);
 	if (s->gc_age_s > 0)
 		add(w, METRIC_GC_COUNT, s->gc_count,
@@ -163,7 +157,7 @@ static void add_live(struct work *w)
 		    s->gc_count > 0 ? "%s garbage collections have found it in use"
 				    : "%s garbage collections: none has looked yet",
 		    count(n, s->gc_count));
-	add(w, METRIC_HEAP_INUSE_SETTLED, s->heap_inuse, "the heap in use is %s", size(a, s->heap_inuse));
+	add(w, METRIC_HEAP_INUSE_SETTLED, s->heap_inuse, "the heap in use is %s", format_size_of(a, sizeof(a), s->heap_inuse));
 }
 
 /* "9 998 of them were made at main.go:31 (main.newReader) and wait: chan receive" */
@@ -193,17 +187,18 @@ static void add_goroutines(struct work *w)
 	double live = s->goroutines, ended = s->goroutines_peak - s->goroutines, stacks = s->part[RSS_STACKS];
 	char a[32], n[32], m[32];
 
-	if (ended > live) {
+	w->d->ended_stacks = ended > live;
+	if (w->d->ended_stacks) {
 		add(w, METRIC_STACKS_RESIDENT_SETTLED, stacks,
 		    "%s are stacks, though %s goroutines are left of %s: those of ended ones go at the next garbage collection",
-		    size(a, stacks), count(n, live), count(m, s->goroutines_peak));
+		    format_size_of(a, sizeof(a), stacks), count(n, live), count(m, s->goroutines_peak));
 		return;
 	}
-	add(w, METRIC_GOROUTINES_SETTLED, live, "%s goroutines hold %s of stacks", count(n, live), size(a, stacks));
+	add(w, METRIC_GOROUTINES_SETTLED, live, "%s goroutines hold %s of stacks", count(n, live), format_size_of(a, sizeof(a), stacks));
 	add_group(w);
 	if (w->d->by[MECHANISM_GOROUTINES] > 1.5 * stacks)
 		add(w, METRIC_OBJECTS_SETTLED, s->part[RSS_OBJECTS], "%s of the heap came with them and stayed with them",
-		    size(a, w->d->by[MECHANISM_GOROUTINES] - stacks));
+		    format_size_of(a, sizeof(a), w->d->by[MECHANISM_GOROUTINES] - stacks));
 	if (s->goroutines_slope > 0)
 		add(w, METRIC_GOROUTINES_SLOPE, s->goroutines_slope, "they grew by %.3g a second",
 		    s->goroutines_slope);
@@ -216,10 +211,10 @@ static void add_threads(struct work *w)
 
 	if (isnan(s->part[RSS_OBJECTS]))
 		add(w, METRIC_THREADS_SETTLED, s->threads, "%s threads, and %s above the baseline", count(n, s->threads),
-		    size(a, w->d->held_bytes));
+		    format_size_of(a, sizeof(a), w->d->held_bytes));
 	else
 		add(w, METRIC_THREADS_SETTLED, s->threads, "%s threads hold %s of stacks; the runtime ends none that it made",
-		    count(n, s->threads), size(a, w->d->by[MECHANISM_THREADS]));
+		    count(n, s->threads), format_size_of(a, sizeof(a), w->d->by[MECHANISM_THREADS]));
 	add(w, METRIC_THREADS_MADE, s->threads_made, "the runtime has made %s threads", count(n, s->threads_made));
 }
 
@@ -230,10 +225,10 @@ static void add_native(struct work *w)
 	char a[32], b[32], n[32];
 
 	add(w, METRIC_NATIVE_SETTLED, s->part[RSS_NATIVE],
-	    "%s of the %s that are resident are not the runtime's: C's, or mapped directly", size(a, s->part[RSS_NATIVE]),
-	    size(b, s->rss));
+	    "%s of the %s that are resident are not the runtime's: C's, or mapped directly", format_size_of(a, sizeof(a), s->part[RSS_NATIVE]),
+	    format_size_of(b, sizeof(b), s->rss));
 	add(w, METRIC_HEAP_INUSE_SETTLED, s->heap_inuse, "the heap in use is %s; all that the runtime accounts for is %s",
-	    size(a, s->heap_inuse), isnan(runtime) ? "not known" : size(b, runtime));
+	    format_size_of(a, sizeof(a), s->heap_inuse), isnan(runtime) ? "not known" : format_size_of(b, sizeof(b), runtime));
 	if (s->threads >= 8)
 		add(w, METRIC_THREADS_SETTLED, s->threads, "%s threads: C's malloc keeps an arena for each, up to 8 for each CPU",
 		    count(n, s->threads));
@@ -246,10 +241,10 @@ static void add_fragmentation(struct work *w)
 	char a[32], b[32];
 
 	add(w, METRIC_FRAGMENTATION_SETTLED, free_slots,
-	    "%s are free slots in spans of which something is in use: %.0f %% of those spans", size(a, free_slots),
+	    "%s are free slots in spans of which something is in use: %.0f %% of those spans", format_size_of(a, sizeof(a), free_slots),
 	    100 * free_slots / (free_slots + objects));
 	if (objects < OTHERS_SHARE * w->d->held_bytes)
-		add(w, METRIC_OBJECTS_SETTLED, objects, "the objects in them are %s", size(b, objects));
+		add(w, METRIC_OBJECTS_SETTLED, objects, "the objects in them are %s", format_size_of(b, sizeof(b), objects));
 }
 
 static void add_thp(struct work *w)
@@ -257,10 +252,10 @@ static void add_thp(struct work *w)
 	const struct state *s = w->s;
 	char a[32], b[32];
 
-	add(w, METRIC_THP_SETTLED, s->thp, "%s are in transparent huge pages", size(a, s->thp));
+	add(w, METRIC_THP_SETTLED, s->thp, "%s are in transparent huge pages", format_size_of(a, sizeof(a), s->thp));
 	add(w, METRIC_IDLE_SETTLED, s->part[RSS_IDLE],
-	    "%s of free heap are resident, of which the runtime has given back all but %s", size(a, s->part[RSS_IDLE]),
-	    size(b, s->heap_idle));
+	    "%s of free heap are resident, of which the runtime has given back all but %s", format_size_of(a, sizeof(a), s->part[RSS_IDLE]),
+	    format_size_of(b, sizeof(b), s->heap_idle));
 }
 
 static void add_overhead(struct work *w)
@@ -269,21 +264,23 @@ static void add_overhead(struct work *w)
 	double ended = fmax(s->goroutines_peak - s->goroutines, 0);
 	char a[32], n[32];
 
+	w->d->ended_records = !w->d->small && ended * G_BYTES > w->d->by[MECHANISM_RUNTIME_OVERHEAD] / 2;
+	w->d->profiled = s->profile_buckets > MB(1);
 	if (w->d->small)
 		add(w, METRIC_RUNTIME_RESIDENT_SETTLED, s->part[RSS_RUNTIME],
 		    "a Go process has as much without doing anything: %s of it is the runtime's own",
-		    size(a, s->part[RSS_RUNTIME]));
-	else if (ended * 420 > w->d->by[MECHANISM_RUNTIME_OVERHEAD] / 2)
+		    format_size_of(a, sizeof(a), s->part[RSS_RUNTIME]));
+	else if (w->d->ended_records)
 		add(w, METRIC_GOROUTINES_PEAK, s->goroutines_peak,
 		    "the records of %s goroutines that have ended are %s of the heap, and never freed: they serve the next "
 		    "goroutines",
-		    count(n, ended), size(a, fmin(ended * 420, s->part[RSS_OBJECTS])));
+		    count(n, ended), format_size_of(a, sizeof(a), fmin(ended * G_BYTES, s->part[RSS_OBJECTS])));
 	else
 		add(w, METRIC_RUNTIME_RESIDENT_SETTLED, s->part[RSS_RUNTIME], "%s are the runtime's own, outside of its heap",
-		    size(a, s->part[RSS_RUNTIME]));
-	if (s->profile_buckets > MB(1))
+		    format_size_of(a, sizeof(a), s->part[RSS_RUNTIME]));
+	if (w->d->profiled)
 		add(w, METRIC_PROFILE_BUCKETS_SETTLED, s->profile_buckets, "the heap profiler keeps %s for call stacks",
-		    size(a, s->profile_buckets));
+		    format_size_of(a, sizeof(a), s->profile_buckets));
 }
 
 static const char *const held_by[MECHANISM_COUNT_] = {
@@ -318,7 +315,7 @@ static void add_others(struct work *w)
 	for (int m = 0; m < MECHANISM_UNKNOWN; m++)
 		if (m != (int)w->d->mechanism && held_by[m] && !w->d->small && w->d->by[m] > 0 &&
 		    w->d->by[m] >= OTHERS_SHARE * w->d->held_bytes)
-			add(w, metric_by[m], w->d->by[m], "%s %s%s", size(a, w->d->by[m]), held_by[m], w->d->churns ? ", on average" : "");
+			add(w, metric_by[m], w->d->by[m], "%s %s%s", format_size_of(a, sizeof(a), w->d->by[m]), held_by[m], w->d->churns ? ", on average" : "");
 }
 
 void evidence_add(const struct mechanism_facts *facts, const struct state *s, struct diagnosis *d)

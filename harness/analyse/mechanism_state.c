@@ -7,6 +7,7 @@
 
 #include "analyse/curve.h"
 #include "analyse/mechanism_parts.h"
+#include "analyse/metrics.h"
 #include "base/alloc.h"
 #include "base/units.h"
 #include "plan/metric.h"
@@ -149,20 +150,8 @@ static bool fits(const struct state *s)
 
 static void read_parts(const struct mechanism_facts *f, struct state *s)
 {
-	static const enum metric metrics[RSS_PART_COUNT_] = {
-		[RSS_OBJECTS] = METRIC_OBJECTS_SETTLED,
-		[RSS_FRAGMENTATION] = METRIC_FRAGMENTATION_SETTLED,
-		[RSS_STACKS] = METRIC_STACKS_RESIDENT_SETTLED,
-		[RSS_IDLE] = METRIC_IDLE_SETTLED,
-		[RSS_LAZYFREE] = METRIC_LAZYFREE_SPLIT_SETTLED,
-		[RSS_RUNTIME] = METRIC_RUNTIME_RESIDENT_SETTLED,
-		[RSS_NATIVE] = METRIC_NATIVE_SETTLED,
-		[RSS_THREAD_STACKS] = METRIC_THREAD_STACKS_SETTLED,
-		[RSS_FILES] = METRIC_FILES_SETTLED,
-	};
-
 	for (int p = 0; p < RSS_PART_COUNT_; p++)
-		s->part[p] = value(f, s, metrics[p], (enum curve_of)(CURVE_SPLIT_OBJECTS + p));
+		s->part[p] = value(f, s, metric_of_part((enum rss_part)p), (enum curve_of)(CURVE_SPLIT_OBJECTS + p));
 	s->split = fits(s);
 	for (int p = 0; p < RSS_PART_COUNT_ && !s->split; p++)
 		s->part[p] = last_read(f, (enum curve_of)(CURVE_SPLIT_OBJECTS + p));

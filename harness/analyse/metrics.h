@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "base/json.h"
+#include "plan/metric.h"
 #include "plan/outcome.h"
 #include "record/series.h"
 
@@ -23,3 +24,6 @@ struct run_facts {
 /* New references: {"peak_rss_bytes": 868220928, ...} and {"release_s": "RSS never fell to ...", ...}. Beside the metrics of
  * plan/metric.h there is slope_interval_bytes_per_s: [low, high], wherever there is a slope. */
 void metrics_compute(const struct run_series *series, const struct run_facts *facts, json_t **ret_metrics, json_t **ret_missing);
+
+/* The metric of what a part of RSS was at the end: METRIC_OBJECTS_SETTLED of RSS_OBJECTS. */
+enum metric metric_of_part(enum rss_part part);

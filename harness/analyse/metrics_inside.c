@@ -169,17 +169,22 @@ static void add_accounting(struct work *w)
 
 /* ---- the split of RSS ----------------------------------------------------------------------------------------------------------------- */
 
-static const enum metric of_part[RSS_PART_COUNT_] = {
-	[RSS_OBJECTS] = METRIC_OBJECTS_SETTLED,
-	[RSS_FRAGMENTATION] = METRIC_FRAGMENTATION_SETTLED,
-	[RSS_STACKS] = METRIC_STACKS_RESIDENT_SETTLED,
-	[RSS_IDLE] = METRIC_IDLE_SETTLED,
-	[RSS_LAZYFREE] = METRIC_LAZYFREE_SPLIT_SETTLED,
-	[RSS_RUNTIME] = METRIC_RUNTIME_RESIDENT_SETTLED,
-	[RSS_NATIVE] = METRIC_NATIVE_SETTLED,
-	[RSS_THREAD_STACKS] = METRIC_THREAD_STACKS_SETTLED,
-	[RSS_FILES] = METRIC_FILES_SETTLED,
-};
+enum metric metric_of_part(enum rss_part part)
+{
+	static const enum metric of[RSS_PART_COUNT_] = {
+		[RSS_OBJECTS] = METRIC_OBJECTS_SETTLED,
+		[RSS_FRAGMENTATION] = METRIC_FRAGMENTATION_SETTLED,
+		[RSS_STACKS] = METRIC_STACKS_RESIDENT_SETTLED,
+		[RSS_IDLE] = METRIC_IDLE_SETTLED,
+		[RSS_LAZYFREE] = METRIC_LAZYFREE_SPLIT_SETTLED,
+		[RSS_RUNTIME] = METRIC_RUNTIME_RESIDENT_SETTLED,
+		[RSS_NATIVE] = METRIC_NATIVE_SETTLED,
+		[RSS_THREAD_STACKS] = METRIC_THREAD_STACKS_SETTLED,
+		[RSS_FILES] = METRIC_FILES_SETTLED,
+	};
+
+	return of[part];
+}
 
 /* Of a run whose runtime was read, too: no look may have fitted. */
 static void unsplit(struct work *w, enum metric m)
@@ -215,7 +220,7 @@ static uint64_t median_of_tail(const struct work *w, enum rss_part part)
 static void add_part(struct work *w, enum rss_part part)
 {
 	struct curve cleanup_curve c = { 0 };
-	enum metric m = of_part[part];
+	enum metric m = metric_of_part(part);
 
 	curve_make(&c, w->series, (enum curve_of)(CURVE_SPLIT_OBJECTS + part), w->end_ns);
 	if (!c.n)

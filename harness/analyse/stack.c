@@ -298,17 +298,7 @@ static const struct go_counters *row_at(const struct run_series *s, long i)
 /* The last row at or before t */
 static long find_row(const struct run_series *s, int64_t t_ns)
 {
-	size_t low = 0, high = s->n_go;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (s->go[mid].t_ns <= t_ns)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return (long)low - 1;
+	return (long)rows_until(s->go, s->n_go, sizeof(*s->go), t_ns) - 1;
 }
 
 static double misfit(const struct go_counters *c, const struct rss_split *s)
@@ -419,17 +409,9 @@ void stack_done(struct stack *s)
 
 const struct stack_point *stack_at(const struct stack *s, int64_t t_ns)
 {
-	size_t low = 0, high = s->n;
+	size_t n = rows_until(s->v, s->n, sizeof(*s->v), t_ns);
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (s->v[mid].t_ns <= t_ns)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low && t_ns < s->end_ns && s->v[low - 1].part[0] != MISSING ? &s->v[low - 1] : NULL;
+	return n && t_ns < s->end_ns && s->v[n - 1].part[0] != MISSING ? &s->v[n - 1] : NULL;
 }
 
 uint64_t stack_sum(const struct stack_point *p)

@@ -121,6 +121,14 @@ char *format_size(char *buf, size_t n, uint64_t bytes)
 	return buf;
 }
 
+char *format_size_of(char *buf, size_t n, double bytes)
+{
+	if (!isnan(bytes))
+		return format_size(buf, n, (uint64_t)llround(fmax(bytes, 0)));
+	(void)snprintf(buf, n, "an unknown size");
+	return buf;
+}
+
 char *format_duration(char *buf, size_t n, double seconds)
 {
 	if (seconds < 9.995) {

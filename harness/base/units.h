@@ -25,5 +25,7 @@ int parse_count(const char *text, uint64_t min, uint64_t max, uint64_t *ret, str
 
 /* Three significant digits: "826 MB", "1.50 GB", "36 kB", "0 B". Returns buf. */
 char *format_size(char *buf, size_t n, uint64_t bytes);
+/* The same of a number that was computed; NAN: "an unknown size"; below 0 is "0 B". Returns buf. */
+char *format_size_of(char *buf, size_t n, double bytes);
 /* "0.42 s", "13.1 s", "3 min 1 s", "10 min 50 s", "1 h 2 min". Returns buf. */
 char *format_duration(char *buf, size_t n, double seconds);

@@ -162,32 +162,38 @@ int pages_read(struct pages *p, pid_t pid, const struct vmas *vmas, bool scan, b
 	return r < 0 ? err_set(err, -r, "read %s", path) : 0;
 }
 
-uint64_t pages_statm(pid_t pid)
+/* The first bytes of a file of /proc/PID: one read. */
+static bool read_text(pid_t pid, const char *name, char *text, size_t size)
 {
-	char path[64], text[128];
-	uint64_t resident;
+	char path[64];
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || (n = read(fd, text, sizeof(text) - 1)) <= 0)
-		return GO_UNKNOWN;
+	if (fd < 0 || (n = read(fd, text, size - 1)) <= 0)
+		return false;
 	text[n] = '\0';
+	return true;
+}
+
+uint64_t pages_statm(pid_t pid)
+{
+	char text[128];
+	uint64_t resident;
+
+	if (!read_text(pid, "statm", text, sizeof(text)))
+		return GO_UNKNOWN;
 	return sscanf(text, "%*u %" SCNu64, &resident) == 1 ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : GO_UNKNOWN;
 }
 
 uint64_t pages_rollup(pid_t pid)
 {
-	char path[64], text[2048];
+	char text[2048];
 	const char *rss;
 	uint64_t kb;
-	ssize_t n;
 
-	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
-	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || (n = read(fd, text, sizeof(text) - 1)) <= 0)
+	if (!read_text(pid, "smaps_rollup", text, sizeof(text)))
 		return GO_UNKNOWN;
-	text[n] = '\0';
 	rss = strstr(text, "\nRss:");
 	return rss && sscanf(rss, " Rss: %" SCNu64, &kb) == 1 ? kb << 10 : GO_UNKNOWN;
 }

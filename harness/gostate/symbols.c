@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/err.h"
 #include "gostate/pclntab.h"
+#include "gostate/target_parts.h"
 
 #define TABLE_MAX_BYTES (512ULL << 20)
 #define SEARCH_MAX_BYTES (256ULL << 20) /* of a section that is looked through */
@@ -310,26 +310,21 @@ static void find_text(struct symbols *s, pid_t pid, Elf *elf, const struct go_la
 	}
 }
 
-/* AT_ENTRY is where the kernel put the file's entry point. */
 static bool find_bias(struct symbols *s, pid_t pid, Elf *elf)
 {
 	char path[64];
-	uint64_t pair[2];
+	uint64_t entry;
 	GElf_Ehdr header;
-	cleanup_close int fd = -1;
 
 	if (!gelf_getehdr(elf, &header))
 		return false;
 	if (header.e_type != ET_DYN)
 		return true;
-	snprintf(path, sizeof(path), "/proc/%d/auxv", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	for (int i = 0; fd >= 0 && i < 64 && read(fd, pair, sizeof(pair)) == (ssize_t)sizeof(pair); i++)
-		if (pair[0] == AT_ENTRY) {
-			s->bias = pair[1] - header.e_entry;
-			return true;
-		}
-	return false;
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	cleanup_close int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	entry = fd < 0 ? 0 : process_entry(fd);
+	s->bias = entry - header.e_entry;
+	return entry != 0;
 }
 
 /* ".../src/" of ".../src/runtime/proc.go" */

@@ -138,8 +138,7 @@ static int read_stat(int proc_fd, struct process_stat *ret)
 	return field > 28 ? 0 : -ESRCH;
 }
 
-/* Where its program was entered: what a PIE was moved by is the difference to the file's. 0: not told. */
-static uint64_t entry_of(int proc_fd)
+uint64_t process_entry(int proc_fd)
 {
 	Elf64_auxv_t v[64];
 	cleanup_close int fd = openat(proc_fd, "auxv", O_RDONLY | O_CLOEXEC);
@@ -292,7 +291,7 @@ static int open_binary(struct go_target *t, bool build, enum go_refusal *why, st
 	if (r < 0)
 		return r;
 	if (t->layout->pie) {
-		uint64_t entry = entry_of(t->proc_fd);
+		uint64_t entry = process_entry(t->proc_fd);
 
 		if (!entry) {
 			*why = GO_REFUSED_GONE;

@@ -74,3 +74,7 @@ struct go_target {
 	struct counter_plan counters;
 	struct kept_ps *ps; /* owned; NULL: none are kept */
 };
+
+/* Where the program of an open /proc/PID was entered (AT_ENTRY of auxv): what a PIE was moved by is the difference to the file's. 0: not
+ * told. */
+uint64_t process_entry(int proc_fd);

@@ -12,11 +12,6 @@
 #define PLACES_MAX 3 /* of goroutines */
 #define PLACE_MIN  10
 
-static const char *size(char buf[32], double bytes)
-{
-	return isnan(bytes) ? "an unknown size" : format_size(buf, 32, (uint64_t)llround(fmax(bytes, 0)));
-}
-
 /* Who holds it: %s are its size, and all that is resident or has grown. */
 static const char *const headlines[MECHANISM_COUNT_] = {
 	[MECHANISM_LAZYFREE] =
@@ -42,32 +37,17 @@ char *diagnosis_headline(const struct diagnosis *d)
 	if (d->mechanism == MECHANISM_UNKNOWN)
 		return strf("It cannot be told: %s.", d->why ? d->why : "too little is known");
 	if (d->mechanism == MECHANISM_RELEASED)
-		return strf("Nothing is held: what was taken has been given back, and %s are left.", size(a, d->rss_bytes));
+		return strf("Nothing is held: what was taken has been given back, and %s are left.", format_size_of(a, sizeof(a), d->rss_bytes));
 	if (d->mechanism == MECHANISM_RUNTIME_OVERHEAD && d->small)
-		return strf("Nothing is held: %s are about what a Go process has without doing anything.", size(a, d->rss_bytes));
+		return strf("Nothing is held: %s are about what a Go process has without doing anything.", format_size_of(a, sizeof(a), d->rss_bytes));
 
 	cleanup_free char *whole = d->growing
-					   ? strf("%s that came %s, and it still grows", size(b, d->held_bytes), d->since)
-					   : strf("%s that are resident", size(b, d->rss_bytes));
+					   ? strf("%s that came %s, and it still grows", format_size_of(b, sizeof(b), d->held_bytes), d->since)
+					   : strf("%s that are resident", format_size_of(b, sizeof(b), d->rss_bytes));
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	return strf(headlines[d->mechanism], size(a, isnan(held) ? d->held_bytes : held), whole);
+	return strf(headlines[d->mechanism], format_size_of(a, sizeof(a), isnan(held) ? d->held_bytes : held), whole);
 #pragma GCC diagnostic pop
-}
-
-static bool says(const struct diagnosis *d, const char *what)
-{
-	const json_t *e;
-	size_t i;
-
-	json_array_foreach(d->evidence, i, e)
-	{
-		const char *text = json_string_value(json_object_get(e, "text"));
-
-		if (text && strstr(text, what))
-			return true;
-	}
-	return false;
 }
 
 /* By what is set already. */
@@ -116,7 +96,7 @@ const char *diagnosis_remedy(const struct diagnosis *d)
 	case MECHANISM_LIVE_HEAP:
 		return remedy_of_objects(d);
 	case MECHANISM_GOROUTINES:
-		return says(d, "those of ended ones") ? "The next garbage collection: runtime.GC(), or debug.FreeOSMemory()."
+		return d->ended_stacks ? "The next garbage collection: runtime.GC(), or debug.FreeOSMemory()."
 						      : "The goroutines have to end: their stacks and what they refer to go with "
 							"the next garbage collection.";
 	case MECHANISM_THREADS:
@@ -134,10 +114,10 @@ const char *diagnosis_remedy(const struct diagnosis *d)
 		return "GODEBUG=disablethp=1 (Go 1.21.6, 1.22 and later), or 0 in "
 		       "/sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_none.";
 	case MECHANISM_RUNTIME_OVERHEAD:
-		if (says(d, "goroutines that have ended"))
+		if (d->ended_records)
 			return "Only a restart: the runtime keeps these records for goroutines to come. Fewer goroutines at once "
 			       "need fewer.";
-		if (says(d, "heap profiler"))
+		if (d->profiled)
 			return "runtime.MemProfileRate = 0, or GODEBUG=profstackdepth=32 (Go 1.23 and later) where stacks are "
 			       "deep.";
 		return "";

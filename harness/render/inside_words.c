@@ -39,19 +39,7 @@ const char *inside_line_name(size_t line)
 /* Within a sentence: "194 MB of it ..." */
 static const char *prose(size_t part)
 {
-	static const char *const names[RSS_PART_COUNT_] = {
-		[RSS_OBJECTS] = "objects",
-		[RSS_FRAGMENTATION] = "fragmentation",
-		[RSS_STACKS] = "goroutine stacks",
-		[RSS_IDLE] = "idle in Go's heap",
-		[RSS_LAZYFREE] = "lazily freed",
-		[RSS_RUNTIME] = "the runtime's own",
-		[RSS_NATIVE] = "native",
-		[RSS_THREAD_STACKS] = "thread stacks",
-		[RSS_FILES] = "files",
-	};
-
-	return names[part];
+	return part == RSS_NATIVE ? "native" : inside_part_name(part);
 }
 
 void inside_slots_find(const struct inside_panel *v, size_t n, size_t ret[RSS_PART_COUNT_])

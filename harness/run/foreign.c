@@ -244,20 +244,30 @@ bool foreign_is_gone(const struct foreign *f)
 	return poll(&p, 1, 0) != 0;
 }
 
-/* Where its first stack began (field 28 of /proc/PID/stat), which each exec draws anew; the kernel tells it to those who may read it. */
-uint64_t foreign_program(const struct foreign *f)
+/* A field of /proc/PID/stat, as proc(5) numbers them, and the state; 0 and 0: it is another process by now, or gone. */
+static uint64_t stat_field(const struct foreign *f, int wanted, char *ret_state)
 {
 	cleanup_free char *path = strf("/proc/%d/stat", (int)f->pid), *text = NULL;
 	uint64_t start;
 
+	*ret_state = 0;
 	if (file_read(path, 4096, &text, NULL, NULL) < 0 || !owner_parse_start_time(text, &start) || start != f->start_time)
 		return 0;
 
 	const char *p = strrchr(text, ')');
 
-	for (int field = 2; p && field < 28; field++)
+	*ret_state = p && p[1] ? p[2] : 0;
+	for (int field = 2; p && field < wanted; field++)
 		p = strchr(p + 1, ' ');
 	return p ? strtoull(p + 1, NULL, 10) : 0;
+}
+
+/* Where its first stack began (field 28 of /proc/PID/stat), which each exec draws anew; the kernel tells it to those who may read it. */
+uint64_t foreign_program(const struct foreign *f)
+{
+	char state;
+
+	return stat_field(f, 28, &state);
 }
 
 /* include/uapi/linux/pidfd.h, from Linux 6.13; exit_code from 6.15. */
@@ -272,18 +282,9 @@ struct exit_info {
 /* The entry of a zombie: field 52, which is 0 for those who may not know. */
 static bool zombie_status(const struct foreign *f, int *ret)
 {
-	cleanup_free char *path = strf("/proc/%d/stat", (int)f->pid), *text = NULL;
-	uint64_t start;
+	char state;
 
-	if (file_read(path, 4096, &text, NULL, NULL) < 0 || !owner_parse_start_time(text, &start) || start != f->start_time)
-		return false;
-
-	const char *p = strrchr(text, ')');
-	char state = p && p[1] ? p[2] : 0;
-
-	for (int field = 2; p && field < 52; field++)
-		p = strchr(p + 1, ' ');
-	*ret = p ? (int)strtol(p + 1, NULL, 10) : 0;
+	*ret = (int)stat_field(f, 52, &state);
 	return state == 'Z' && *ret != 0;
 }
 

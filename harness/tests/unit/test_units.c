@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -94,9 +95,20 @@ static void people_read_three_digits(void **state)
 	assert_string_equal(format_duration(buf, sizeof(buf), 3720), "1 h 2 min");
 }
 
+static void test_sizes_that_were_computed(void **state)
+{
+	char buf[32];
+
+	(void)state;
+	assert_string_equal(format_size_of(buf, sizeof(buf), 1.5 * MIB), "1.50 MB");
+	assert_string_equal(format_size_of(buf, sizeof(buf), -3), "0 B");
+	assert_string_equal(format_size_of(buf, sizeof(buf), NAN), "an unknown size");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sizes_that_were_computed),
 		cmocka_unit_test(sizes_are_read_whole),
 		cmocka_unit_test(durations_need_a_unit),
 		cmocka_unit_test(counts_have_bounds),
