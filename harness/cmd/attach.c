@@ -64,9 +64,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->out_given = true;
 		/* fall through */
 	case OPT_NO_PLOT:
-		state->input = &o->run;
-		(void)run_option_parse(key, arg, state);
-		state->input = o;
+		run_option_take(&o->run, key, arg, state);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (o->pid)

@@ -111,15 +111,9 @@ static int carry_out(struct job *j, struct err *err)
 	if (r >= 0)
 		r = job_save_scenario(j, err);
 	if (r >= 0)
-		r = job_open_groups(j, err);
+		r = job_begin(j, err);
 	if (r >= 0)
-		r = job_lock(j, err);
-	if (r >= 0)
-		r = job_write_campaign(j, false, err);
-	if (r < 0)
-		return r;
-	job_prepare(j);
-	r = job_execute(j, err);
+		r = job_execute(j, err);
 	return r < 0 ? r : job_write_campaign(j, true, err);
 }
 
@@ -133,11 +127,6 @@ static char *with_words(const struct disproof *p)
 	if (!strcmp(p->axis, "for"))
 		return strf("%s times as long a run", p->value);
 	return xstrdup(p->value);
-}
-
-static const char *size(char buf[32], double bytes)
-{
-	return format_size(buf, 32, (uint64_t)llround(fmax(bytes, 0)));
 }
 
 static bool is_right(const struct diagnosis *was, const struct diagnosis *is)
@@ -189,7 +178,7 @@ static void judge(const struct diagnosis *was, const struct diagnosis *is, struc
 		return;
 	}
 	ret->holds = is_right(was, is);
-	ret->text = strf("With %s RSS is %s instead of %s: %s%s.", ret->with, size(a, is->rss_bytes), size(b, was->rss_bytes),
+	ret->text = strf("With %s RSS is %s instead of %s: %s%s.", ret->with, format_size_of(a, sizeof(a), is->rss_bytes), format_size_of(b, sizeof(b), was->rss_bytes),
 			 verdict_words(was, ret->holds, fell), kind_words(was, fell));
 	if (!ret->holds && is->mechanism != was->mechanism && is->mechanism != MECHANISM_UNKNOWN) {
 		cleanup_free char *text = ret->text;

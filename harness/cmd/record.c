@@ -71,9 +71,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_OUT:
 	case OPT_NO_PLOT:
-		state->input = &o->run;
-		(void)run_option_parse(key, arg, state);
-		state->input = o;
+		run_option_take(&o->run, key, arg, state);
 		return 0;
 	case ARGP_KEY_ARG: /* all that follows is the command's */
 		o->command = state->argv + state->next - 1;
@@ -213,15 +211,7 @@ static int begin(struct job *j, const struct options *o, struct err *err)
 {
 	int r = make_campaign(j, o, err);
 
-	if (r >= 0)
-		r = job_open_groups(j, err);
-	if (r >= 0)
-		r = job_lock(j, err);
-	if (r >= 0)
-		r = job_write_campaign(j, false, err);
-	if (r >= 0)
-		job_prepare(j);
-	return r;
+	return r < 0 ? r : job_begin(j, err);
 }
 
 /* The run's own outcome, as the user's exit code. */

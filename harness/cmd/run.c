@@ -156,6 +156,17 @@ static int carry_out(struct job *j, struct err *err)
 	return job_exit_code(j, shown);
 }
 
+/* With a campaign that job_resume() has found and locked. */
+static int go_on(struct job *j, struct err *err)
+{
+	int r = job_open_groups(j, err);
+
+	if (r < 0)
+		return r;
+	job_prepare(j);
+	return job_check_programs(j, err);
+}
+
 static int begin(struct job *j, const char *scenario, struct err *err)
 {
 	int r = job_plan(j, scenario, err);
@@ -186,15 +197,7 @@ static int run_one(const struct run_options *given, const char *home, const char
 	} else if (o.dry_run) {
 		job_print_plan(&j);
 	} else {
-		r = job_open_groups(&j, &err);
-		if (r >= 0 && !o.resume)
-			r = job_lock(&j, &err);
-		if (r >= 0 && !o.resume)
-			r = job_write_campaign(&j, false, &err);
-		if (r >= 0)
-			job_prepare(&j);
-		if (r >= 0 && o.resume)
-			r = job_check_programs(&j, &err);
+		r = o.resume ? go_on(&j, &err) : job_begin(&j, &err);
 		code = r < 0 ? cmd_failed(&err) : carry_out(&j, &err);
 	}
 	*ret_interrupted = j.interrupted > 0;

@@ -512,6 +512,19 @@ int job_open_groups(struct job *j, struct err *err)
 	return limited ? r : 0;
 }
 
+int job_begin(struct job *j, struct err *err)
+{
+	int r = job_open_groups(j, err);
+
+	if (r >= 0)
+		r = job_lock(j, err);
+	if (r >= 0)
+		r = job_write_campaign(j, false, err);
+	if (r >= 0)
+		job_prepare(j);
+	return r;
+}
+
 /* A run takes some 20 descriptors, and 1 024 are a usual soft limit. */
 static void raise_nofile(struct rlimit *ret_before)
 {

@@ -62,3 +62,12 @@ int run_option_parse(int key, char *arg, struct argp_state *state)
 		return ARGP_ERR_UNKNOWN;
 	}
 }
+
+void run_option_take(struct run_options *o, int key, char *arg, struct argp_state *state)
+{
+	void *input = state->input;
+
+	state->input = o;
+	(void)run_option_parse(key, arg, state);
+	state->input = input;
+}

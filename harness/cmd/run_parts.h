@@ -54,6 +54,8 @@ void run_options_init(struct run_options *o);
 /* An argp parser for those, and for the scenarios. */
 struct argp_state;
 int run_option_parse(int key, char *arg, struct argp_state *state);
+/* The same for a command whose own options stand in state->input: one of those that it shares. */
+void run_option_take(struct run_options *o, int key, char *arg, struct argp_state *state);
 /* A whole number; another text ends the program with the usage. */
 unsigned run_option_count(struct argp_state *state, const char *name, const char *text, uint64_t min, uint64_t max);
 
@@ -120,6 +122,8 @@ int job_check_programs(const struct job *j, struct err *err);
 void job_print_plan(const struct job *j);
 /* run_execute.c: the right to make cgroups, before anything takes time; sweeps what killed memtides left. */
 int job_open_groups(struct job *j, struct err *err);
+/* A campaign that is new, its folder and scenario there: groups, the lock, campaign.json, the programs. */
+int job_begin(struct job *j, struct err *err);
 /* run_prepare.c: fetches and builds what the plan needs; a cell that fails keeps its outcome and reason. */
 void job_prepare(struct job *j);
 /* run_execute.c: all runs of the plan that have not been done. */
