@@ -12,25 +12,18 @@ import time
 import pytest
 
 from conftest import RELEASES, ROOT, TURNING_POINTS, wait_until
+from live_go import goroots
 
 SOURCES = ROOT / "harness/tests/stimuli/go/memstats"
 SPAN = 16 << 10  # what ReadMemStats itself may allocate
 LOOKS = 100_000
 
 
-def here(build):
-    """{minor: goroot}: the newest patch of every release from 1.11 on that is on this machine."""
-    listed = json.loads(subprocess.run([build / "memtide", "go", "list", "--json"], capture_output=True, text=True, check=True).stdout)
-    version = lambda t: tuple(map(int, t["version"].split(".")))
-    found = sorted((t for t in listed if t["here"] and t["version"].replace(".", "").isdigit()), key=version)
-    return {version(t)[1]: t["goroot"] for t in found}
-
-
 class Builder:
     """Builds a stimulus with a release and flags, each once."""
 
     def __init__(self, build, folder):
-        self.goroots = here(build)
+        self.goroots = goroots(build)
         self.folder = folder
         self.cache = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "memtide/go-build")
 
@@ -179,7 +172,7 @@ def builder(build, toolchains, tmp_path_factory):
 def pytest_generate_tests(metafunc):
     if "minor" in metafunc.fixturenames:
         path = ROOT / metafunc.config.getoption("--build")
-        found = here(path) if (path / "memtide").exists() else {}
+        found = goroots(path) if (path / "memtide").exists() else {}
         fetched = {int(r.split(".")[1]) for r in RELEASES + TURNING_POINTS if r != "latest"}
         metafunc.parametrize("minor", sorted(fetched | set(found) | {99}))  # 99: the newest
 
