@@ -512,13 +512,16 @@ static char *subject(const struct figure_model *m, const struct side *s, size_t 
 static void say_held(const struct figure_model *m, const struct side *s, struct strv *clauses)
 {
 	cleanup_free char *who = subject(m, s, 0);
-	char size[32];
+	char size[96];
 	bool other_settings = false;
 
 	for (size_t p = 0; p < m->panel_key.n; p++)
 		for (size_t k = 1; s->in[p] && k < m->setting_key.n; k++)
 			other_settings |= figure_cell_at(m, p, k)->behaviour == BEHAVIOUR_FALLS;
-	figure_size(size, sizeof(size), s->facts.stays_to > 0 ? s->facts.stays_to : s->peak);
+	if (s->facts.stays_to > 0)
+		put_size_range(size, sizeof(size), s->facts.stays_from, s->facts.stays_to);
+	else
+		figure_size(size, sizeof(size), s->peak);
 	strv_pushf(clauses, "%s %s %s resident%s", who, s->n == 1 ? "keeps" : "keep", size, other_settings ? " by default" : "");
 }
 

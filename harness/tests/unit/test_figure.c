@@ -500,6 +500,21 @@ static void without_baseline_the_settled_value_counts(void **state)
 			 "1.12 and 1.13'\n");
 }
 
+static void the_headline_has_every_size_that_is_kept(void **state)
+{
+	static const char *const settings[] = { "default", NULL };
+	char *before;
+
+	(void)state;
+	begin_campaign("godebug", settings, &before);
+	run_of("go=1.11,godebug=default", 800, 790, 790, 2, true);
+	run_of("go=1.12,godebug=default", 800, 790, 790, 2, true);
+	run_of("go=1.13,godebug=default", 500, 495, 495, 2, true);
+	cleanup_free char *text = written("figure.gp");
+	end_campaign(before);
+	assert_has(text, "title = 'All 3 releases keep 495 to 790" NBSP "MB resident'\n");
+}
+
 static void without_gnuplot_the_error_says_how_to_draw_later(void **state)
 {
 	struct err cleanup_err err = ERR_INIT;
@@ -573,6 +588,7 @@ int main(void)
 		cmocka_unit_test(coinciding_curves_are_told_together),
 		cmocka_unit_test(marks_that_all_share_are_in_the_overlay),
 		cmocka_unit_test(without_baseline_the_settled_value_counts),
+		cmocka_unit_test(the_headline_has_every_size_that_is_kept),
 		cmocka_unit_test(without_gnuplot_the_error_says_how_to_draw_later),
 		cmocka_unit_test(all_figures_are_drawn),
 	};
