@@ -237,14 +237,11 @@ static bool layout_has_it(const struct go_layout *l)
 	       l->member[GO_MEM_RECORD_ACTIVE].offset + cycle <= record && l->member[GO_MEM_RECORD_FUTURE].offset + CYCLES * cycle <= record;
 }
 
-static int no_profile(const struct go_target *t, uint64_t rate, struct err *err)
+static int keeps_none(const struct go_target *t, struct err *err)
 {
 	unsigned minor = go_target_layout(t)->minor;
 
-	if (rate)
-		(void)err_set(err, 0, "nothing has been sampled yet: a sample is taken every %llu bytes that are allocated",
-			      (unsigned long long)rate);
-	else if (minor >= 17)
+	if (minor >= 17)
 		(void)err_set(err, 0, "the program keeps no heap profile: from Go 1.17 on the linker leaves it out where nothing in the "
 			      "program can ask for it (import net/http/pprof, or call runtime.MemProfile), or runtime.MemProfileRate is 0");
 	else
@@ -267,7 +264,7 @@ int heap_profile_read(const struct go_target *t, struct heap_profile *ret, struc
 		return err_set(err, ESRCH, "read the heap profile of process %d", (int)go_target_pid(t));
 	/* A sample or two of the runtime's own start may be there all the same: taken before the rate was set to 0. */
 	if ((int64_t)rate <= 0)
-		return no_profile(t, 0, err);
+		return keeps_none(t, err);
 	/* A cycle is published within a moment after a garbage collection; a walk that met that is taken anew. The last one counts. */
 	for (int tries = 0; r == -EAGAIN && tries < TRIES; tries++) {
 		if (tries)
@@ -282,7 +279,9 @@ int heap_profile_read(const struct go_target *t, struct heap_profile *ret, struc
 	fill_in(&w, rate);
 	if (w.n == 0) {
 		walk_done(&w);
-		return no_profile(t, rate, err);
+		(void)err_set(err, 0, "nothing has been sampled yet: a sample is taken every %llu bytes that are allocated",
+			      (unsigned long long)rate);
+		return -EAGAIN;
 	}
 	*ret = (struct heap_profile){ rate, w.sites, w.n };
 	free(w.active);

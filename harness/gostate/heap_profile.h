@@ -30,7 +30,7 @@ struct heap_profile {
 };
 #define HEAP_SITES_MAX 1000000
 
-/* 0; -ENODATA with the reason where the program keeps none. */
+/* 0; with the reason -ENODATA where the program keeps none, -EAGAIN where nothing has been sampled yet: soon after its start. */
 int heap_profile_read(const struct go_target *t, struct heap_profile *ret, struct err *err);
 void heap_profile_done(struct heap_profile *p);
 /* Where a site allocates: the innermost place of its stack that is not the runtime's. */

@@ -120,7 +120,7 @@ static json_t *heap_json(const struct go_target *t, const struct symbols *sym, c
 	json_t *sites = json_array(), *all;
 	int r = heap_profile_read(t, &p, err);
 
-	if (r == -ENODATA)
+	if (r == -ENODATA || r == -EAGAIN)
 		return json_pack("{s:o}", "none", json_text(err_text(err)));
 	if (r < 0)
 		fail(err);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// phases [profile]: memory of known sizes and kinds, in phases that it marks, and what runtime.MemStats has in each. 64 MB of objects, 1 000 goroutines in a
+// phases [profile|late]: memory of known sizes and kinds, in phases that it marks, and what runtime.MemStats has in each. 64 MB of objects, 1 000 goroutines in a
 // channel receive and 32 MB mapped by itself come with the mark loaded; with the mark dropped the objects are given back. Then
 // it does nothing. Built by every release from 1.11 on.
 package main
@@ -63,7 +63,7 @@ func main() {
 	if n, err := strconv.Atoi(os.Getenv("MEMTIDE_MARK_FD")); err == nil {
 		fd = n
 	}
-	if len(os.Args) > 1 && os.Args[1] == "profile" {
+	if len(os.Args) > 1 {
 		n, _ := runtime.MemProfile(nil, true) // the linker sees that it may be asked for
 		runtime.KeepAlive(n)
 	}
@@ -71,6 +71,10 @@ func main() {
 	time.Sleep(time.Second)
 
 	say("load")
+	if len(os.Args) > 1 && os.Args[1] == "late" {
+		time.Sleep(500 * time.Millisecond) // the look at the mark is over
+		runtime.MemProfileRate = 1
+	}
 	for i := 0; i < objects; i++ {
 		keep = append(keep, touched(mib))
 	}
