@@ -9,6 +9,9 @@
 #include "analyse/mechanism_parts.h"
 #include "plan/release.h"
 
+#define PRESSURE "put the cgroup under pressure (memory.reclaim, a lower limit): lazily freed pages go, used ones stay"
+#define FREE_RUN_MIN_S 4.0 /* a shorter run has no time for it to show */
+
 static int minor_of(const struct mechanism_facts *f)
 {
 	const char *runtime = json_string_value(json_object_get(json_object_get(f->run, "runtime"), "version"));
@@ -26,6 +29,50 @@ static bool madvdontneed(const struct mechanism_facts *f)
 	return json_is_integer(v) && json_integer_value(v) == 1;
 }
 
+/* Its length was given, so that there is a time before its end at which something can be done. */
+static bool has_length(const struct mechanism_facts *f)
+{
+	return f->run && !strcmp(json_string_value(json_object_get(f->run, "ended_by")) ?: "", "supervisor") &&
+	       !json_is_object(json_object_get(f->run, "load")) && json_number_value(json_object_get(f->run, "target_s")) >= FREE_RUN_MIN_S;
+}
+
+/*
+ * A bundled program calls debug.FreeOSMemory() at MEMTIDE_FREE_AT (goprogs/mark): garbage and idle heap go by it, what is in use
+ * stays. Go 1.12 to 1.15 give back by MADV_FREE even then, and RSS would not show it.
+ */
+static bool can_free(const struct mechanism_facts *f, int minor)
+{
+	return (minor == 11 || minor >= 16) && has_length(f) &&
+	       !strcmp(json_string_value(json_object_get(json_object_get(f->run, "program"), "kind")) ?: "", "bundled");
+}
+
+static struct disproof by_freeing(const struct mechanism_facts *f, enum disproof_rss rss, const char *act)
+{
+	struct disproof ret = { "env", "", rss, act };
+	double end_s = json_number_value(json_object_get(f->run, "target_s"));
+
+	(void)snprintf(ret.value, sizeof(ret.value), "MEMTIDE_FREE_AT=%.0fs", floor(DISPROOF_ACT_AT * end_s));
+	return ret;
+}
+
+/* Of what is in use nothing goes, whatever is done. */
+static struct disproof of_used(const struct mechanism_facts *f, int minor, enum disproof_rss rss, const char *act)
+{
+	return can_free(f, minor) ? by_freeing(f, rss, act) : (struct disproof){ "env", "GOGC=10", rss, act };
+}
+
+static struct disproof of_goroutines(const struct mechanism_facts *f, int minor, const struct diagnosis *d)
+{
+	const char *collect = "call runtime.GC(): the stacks of ended goroutines go";
+
+	if (!d->ended_stacks)
+		return of_used(f, minor, DISPROOF_STAYS, "take a goroutine profile (debug=1): whoever waits for ever is in it");
+	if (can_free(f, minor))
+		return by_freeing(f, DISPROOF_FALLS, collect);
+	/* GOGC=10 brings the collection, but RSS shows it only where it is given back by MADV_DONTNEED. */
+	return (struct disproof){ minor == 11 || minor >= 16 ? "env" : NULL, "GOGC=10", DISPROOF_FALLS, collect };
+}
+
 /* A limit just above what is in use makes the runtime give back what is not, without a collector that never rests. */
 #define LIMIT_ROOM   1.2
 #define LIMIT_MIN_MB 16.0
@@ -36,7 +83,7 @@ static double known(double v)
 }
 
 /* Free memory goes in time; live memory does not. Only Go 1.11 and 1.12 can be told to hurry. */
-static struct disproof of_idle(const struct state *s, int minor)
+static struct disproof of_idle(const struct mechanism_facts *f, const struct state *s, int minor)
 {
 	double keeps = known(s->heap_inuse) + known(s->go_stacks) + known(s->runtime);
 	struct disproof limit = { "env", "", DISPROOF_FALLS, NULL };
@@ -56,6 +103,8 @@ static struct disproof of_idle(const struct state *s, int minor)
 	/* One that is lower already would be raised. */
 	if (minor >= 19 && !(s->limit <= MB(mb)))
 		return limit;
+	if (can_free(f, minor))
+		return by_freeing(f, DISPROOF_FALLS, act);
 	if (s->gogc_off && minor >= 13)
 		return (struct disproof){ NULL, "", DISPROOF_FALLS, act };
 	return (struct disproof){ "for", "4", DISPROOF_FALLS, act };
@@ -84,29 +133,27 @@ static struct disproof disproof_by(enum mechanism m, const struct mechanism_fact
 
 	switch (m) {
 	case MECHANISM_LAZYFREE:
-		if (minor < 12 || madvdontneed(f))
-			break;
-		return (struct disproof){
-			"godebug", "madvdontneed=1", DISPROOF_FALLS,
-			"put the cgroup under pressure (memory.reclaim, a lower limit): lazily freed pages go, used ones stay"
-		};
+		/* Not the runtime's MADV_FREE: C's, or the program's own. */
+		if (minor >= 12 && !madvdontneed(f))
+			return (struct disproof){ "godebug", "madvdontneed=1", DISPROOF_FALLS, PRESSURE };
+		if (!has_length(f))
+			return (struct disproof){ NULL, "", DISPROOF_FALLS, PRESSURE };
+		return (struct disproof){ "act", "reclaim", DISPROOF_FALLS, PRESSURE };
 	case MECHANISM_NOT_YET_SCAVENGED:
-		return of_idle(s, minor);
+		return of_idle(f, s, minor);
 	case MECHANISM_LIVE_HEAP:
 		/* Of what no collection has looked at yet a part may be garbage, or none. */
-		return (struct disproof){ "env", "GOGC=10", d->survived < 0.5 ? DISPROOF_EITHER : DISPROOF_STAYS,
-					  "take two heap profiles and compare them: go tool pprof -diff_base" };
+		return of_used(f, minor, d->survived < 0.5 ? DISPROOF_EITHER : DISPROOF_STAYS,
+			       "take two heap profiles and compare them: go tool pprof -diff_base");
 	case MECHANISM_GOROUTINES:
-		return (struct disproof){ "env", "GOGC=10", DISPROOF_STAYS,
-					  "take a goroutine profile (debug=1): whoever waits for ever is in it" };
+		return of_goroutines(f, minor, d);
 	case MECHANISM_THREADS:
 		return (struct disproof){ "env", "MALLOC_ARENA_MAX=2", DISPROOF_STAYS,
 					  "count the threads: ls /proc/PID/task | wc -l" };
 	case MECHANISM_NATIVE:
 		return of_native(s);
 	case MECHANISM_FRAGMENTATION:
-		return (struct disproof){ "env", "GOGC=10", DISPROOF_STAYS,
-					  "take a heap profile: inuse_space is far below the heap in use" };
+		return of_used(f, minor, DISPROOF_STAYS, "take a heap profile: inuse_space is far below the heap in use");
 	case MECHANISM_THP:
 		return (struct disproof){ "thp", "never", DISPROOF_FALLS,
 					  "write 0 to /sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_none, or "

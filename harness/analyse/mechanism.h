@@ -32,9 +32,13 @@ enum disproof_rss {
 	DISPROOF_EITHER, /* that tells two kinds of it apart: what is held has another mechanism then if the answer is wrong */
 };
 
+#define DISPROOF_ACT_AT 0.75 /* RSS is settled before, and again by the last tenth, of which the metrics are */
+
 /* The setting that would show the answer to be wrong. */
 struct disproof {
-	const char *axis;  /* of a scenario: "godebug", "env", "thp"; "for": as long a run again, `value` times; NULL: there is none; static */
+	const char *axis;  /* of a scenario: "godebug", "env", "thp"; "for": as long a run again, `value` times; "act": the same run with
+			    * that act of a timeline (plan/timeline.h), DISPROOF_ACT_AT of its time after its start; NULL: there is
+			    * none; static */
 	char value[48];    /* "madvdontneed=1" */
 	enum disproof_rss rss;
 	const char *act;   /* what anybody can do who cannot run it again, a sentence; static; NULL */

@@ -190,8 +190,9 @@ static void add_goroutines(struct work *w)
 	w->d->ended_stacks = ended > live;
 	if (w->d->ended_stacks) {
 		add(w, METRIC_STACKS_RESIDENT_SETTLED, stacks,
-		    "%s are stacks, though %s goroutines are left of %s: those of ended ones go at the next garbage collection",
-		    format_size_of(a, sizeof(a), stacks), count(n, live), count(m, s->goroutines_peak));
+		    "%s are stacks, though %s %s left of %s: those of ended ones go at the next garbage collection",
+		    format_size_of(a, sizeof(a), stacks), count(n, live), live == 1 ? "goroutine is" : "goroutines are",
+		    count(m, s->goroutines_peak));
 		return;
 	}
 	add(w, METRIC_GOROUTINES_SETTLED, live, "%s goroutines hold %s of stacks", count(n, live), format_size_of(a, sizeof(a), stacks));

@@ -56,6 +56,15 @@ static const char *exact_release(const struct campaign *c, const char *cell_id)
 	return NULL;
 }
 
+/* All that the run had at its peak: the kernel takes what it can. */
+static int reclaim_late(const struct campaign *c, const struct campaign_run *r, struct scenario *s, struct err *err)
+{
+	double for_s = json_number_value(json_object_get(c->info, "for_s"));
+	json_int_t peak = json_integer_value(json_object_get(json_object_get(r->run, "metrics"), "peak_rss_bytes"));
+
+	return timeline_add(s, ACT_RECLAIM, (int64_t)(DISPROOF_ACT_AT * for_s * NS_PER_S), (uint64_t)peak, err);
+}
+
 /* The scenario with the cell's settings alone, and the one that is changed. */
 static int narrow(const struct campaign *c, const struct campaign_run *r, const struct disproof *p, struct scenario *s,
 		  struct err *err)
@@ -75,6 +84,8 @@ static int narrow(const struct campaign *c, const struct campaign_run *r, const 
 	}
 	if (rc < 0 || !strcmp(p->axis, "for"))
 		return rc;
+	if (!strcmp(p->axis, "act"))
+		return reclaim_late(c, r, s, err);
 
 	cleanup_free char *merged = !strcmp(p->axis, "godebug") ? merge(text, p->value, ",")
 				    : !strcmp(p->axis, "env")   ? merge(text, p->value, " ")
@@ -117,11 +128,20 @@ static int carry_out(struct job *j, struct err *err)
 	return r < 0 ? r : job_write_campaign(j, true, err);
 }
 
+static bool asks_to_free(const struct disproof *p)
+{
+	return !strcmp(p->axis, "env") && !strncmp(p->value, "MEMTIDE_FREE_AT=", strlen("MEMTIDE_FREE_AT="));
+}
+
 /* "GODEBUG=madvdontneed=1"; "THP off"; "four times as long a run" */
 static char *with_words(const struct disproof *p)
 {
 	if (!strcmp(p->axis, "godebug"))
 		return strf("GODEBUG=%s", p->value);
+	if (!strcmp(p->axis, "act"))
+		return xstrdup("its memory reclaimed late in the run");
+	if (asks_to_free(p))
+		return strf("debug.FreeOSMemory() called after %s", strchr(p->value, '=') + 1);
 	if (!strcmp(p->axis, "thp"))
 		return xstrdup("transparent huge pages off (PR_SET_THP_DISABLE)");
 	if (!strcmp(p->axis, "for"))
@@ -155,12 +175,14 @@ static const char *kind_words(const struct diagnosis *was, bool fell)
 		    : ": it is no matter of malloc's arenas; C, or whoever mapped it, holds it still";
 }
 
-/* That RSS stays shows little: other answers would have it stay too. */
+/* That RSS stays shows little where the next best answer would have it stay too. */
 static const char *verdict_words(const struct diagnosis *was, bool holds, bool fell)
 {
+	bool separates = asks_to_free(&was->disproof) && (was->runner_up == MECHANISM_NOT_YET_SCAVENGED || was->runner_up == MECHANISM_LAZYFREE);
+
 	if (!holds)
 		return "not confirmed";
-	return was->disproof.rss == DISPROOF_FALLS || fell ? "confirmed" : "not disproved";
+	return was->disproof.rss == DISPROOF_FALLS || fell || separates ? "confirmed" : "not disproved";
 }
 
 static void judge(const struct diagnosis *was, const struct diagnosis *is, struct confirmation *ret)
@@ -224,6 +246,8 @@ static char *why_not(const struct campaign *c, const struct campaign_run *r, con
 			    p->act ? "; what you can do yourself: " : "", p->act ? p->act : "");
 	if (r->outcome != OUTCOME_OK)
 		return strf("A run that ended in %s is not run again to be compared.", outcome_to_string(r->outcome));
+	if (!strcmp(p->axis, "act") && !json_is_number(json_object_get(c->info, "for_s")))
+		return xstrdup("The run ends by itself: there is no time before its end at which its memory could be reclaimed.");
 	if (!strcmp(p->axis, "for") && !json_is_number(json_object_get(c->info, "for_s")))
 		return xstrdup("The run ends by itself: it cannot be observed for longer.");
 	return NULL;

@@ -83,7 +83,8 @@ static json_t *program_json(const struct job *j, size_t cell)
 {
 	const struct build *b = &j->cells[cell].build;
 
-	return json_pack("{s:o, s:o, s:o, s:o}", "name", json_text(j->scenario->program.name), "sha256", json_text(*b->sha256 ? b->sha256 : NULL),
+	return json_pack("{s:s, s:o, s:o, s:o, s:o}", "kind", program_kind_name(j->scenario->program.kind), "name",
+			 json_text(j->scenario->program.name), "sha256", json_text(*b->sha256 ? b->sha256 : NULL),
 			 "flags", strings(&b->flags, 0), "default_godebug", json_text(b->default_godebug));
 }
 

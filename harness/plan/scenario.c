@@ -339,6 +339,13 @@ static int convert_axes(struct conversion *c)
 	return 0;
 }
 
+const char *program_kind_name(enum program_kind kind)
+{
+	static const char *const names[] = { [PROGRAM_BUNDLED] = "bundled", [PROGRAM_MODULE] = "module", [PROGRAM_COMMAND] = "command" };
+
+	return names[kind];
+}
+
 int scenario_set_axis(struct scenario *s, const char *axis, const struct strv *values, struct err *err)
 {
 	cleanup_strv struct strv checked = STRV_INIT;

@@ -27,6 +27,9 @@ enum program_kind {
 	PROGRAM_COMMAND, /* program: {command: [...]}     anything at all; no Go toolchain, no `go` axis; paths as D */
 };
 
+/* As run.json writes it: "bundled", "module", "command". */
+const char *program_kind_name(enum program_kind kind);
+
 struct program {
 	enum program_kind kind;
 	char *name;          /* owned: bundled name; else the last element of dir or command[0]: for people */

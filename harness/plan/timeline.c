@@ -160,6 +160,16 @@ static void sort(struct timeline *t)
 		}
 }
 
+int timeline_add(struct scenario *s, enum act_kind kind, int64_t at_ns, uint64_t amount_bytes, struct err *err)
+{
+	struct timeline *t = &s->timeline;
+
+	t->v = xreallocarray(t->v, t->n + 1, sizeof(*t->v));
+	t->v[t->n++] = (struct act){ at_ns, kind, amount_bytes, 0, xstrdup("added") };
+	sort(t);
+	return timeline_check(s, err);
+}
+
 int convert_timeline(struct conversion *c)
 {
 	struct timeline *t = &c->s->timeline;

@@ -48,4 +48,6 @@ const struct act *timeline_in_group(const struct timeline *t);
 /* Whether each act can be where the scenario, as the command line has changed it, puts it: before the end of the run, and a limit
  * lower or higher than the one in force by then, in every cell. */
 int timeline_check(const struct scenario *s, struct err *err);
+/* One more, which no file has. -EUSAGE where it does not fit (timeline_check). */
+int timeline_add(struct scenario *s, enum act_kind kind, int64_t at_ns, uint64_t amount_bytes, struct err *err);
 void timeline_done(struct timeline *t);

@@ -91,6 +91,31 @@ def test_idle_memory_is_proved_by_a_memory_limit(campaign, diagnose):
     assert proved["confirmation"]["with"].startswith("GOMEMLIMIT=") and proved["confirmation"]["holds"], proved["confirmation"]
 
 
+def test_what_waits_for_a_collection_is_proved_by_one(campaign, diagnose):
+    """Stacks of ended goroutines: with debug.FreeOSMemory() they go; those of goroutines that wait stay."""
+    c = campaign("goroutine-leak", "--go", "1.11,latest", "--set", "variant=blocked,never-collected")
+    all_ = answers(diagnose(c.path, "--json", "--confirm"))
+    for cell, a in all_.items():
+        said = a["confirmation"]
+        assert a["mechanism"] == "goroutines" and said["ran"] and said["holds"], said
+        assert said["with"] == "debug.FreeOSMemory() called after 720s"
+        if "never-collected" in cell:
+            assert said["rss_bytes"] < 80 << 20 < a["rss_bytes"] and said["text"].endswith(": confirmed.")
+        else:
+            assert said["rss_bytes"] > 0.9 * a["rss_bytes"] and said["text"].endswith(": not disproved.")
+
+
+def test_memory_that_c_lazily_freed_is_proved_by_pressure(memtide, scenario, stimulus, diagnose, needs_root):
+    memtide("run", scenario("freed", command=[stimulus("acted_on"), "100", "free"], run="for: 8s", limit="300MB"))
+    c = newest_campaign(memtide.results)
+    [a] = answers(diagnose(c.path, "--json", "--confirm")).values()
+    assert a["mechanism"] == "lazyfree" and a["disproof"]["axis"] == "act" and a["disproof"]["value"] == "reclaim"
+    said = a["confirmation"]
+    assert said["with"] == "its memory reclaimed late in the run" and said["holds"] and said["rss_bytes"] < 20 << 20 < a["rss_bytes"], said
+    [done] = [json.loads(p.read_text()) for p in (c.path / "confirm").glob("*/*/1/run.json")]
+    assert [(act["do"], act["at_s"], act["result"]) for act in done["timeline"]] == [("reclaim", 6.0, "ok")]
+
+
 def test_a_wrong_answer_is_not_confirmed(campaign, diagnose):
     """The record is made to say what is not so: the run that could prove it wrong does."""
     c = campaign("cache-growth", "--go", "1.13", "--set", "variant=grows")

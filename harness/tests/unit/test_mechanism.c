@@ -846,6 +846,48 @@ static void test_disproofs(void **state)
 	}
 }
 
+/* A bundled program can be asked to free: what is idle goes by it, what is used stays. Not where a run has no given length, or RSS would not show it. */
+static void test_disproofs_by_freeing(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *version, *kind, *ended_by;
+		bool idle;
+		const char *axis, *value;
+	} cases[] = {
+		{ "1.18.10", "bundled", "supervisor", true, "env", "MEMTIDE_FREE_AT=30s" },
+		{ "1.18.10", "module", "supervisor", true, "for", "4" },
+		{ "1.18.10", "bundled", "program", true, "for", "4" },
+		{ "1.13.15", "bundled", "supervisor", true, "for", "4" },
+		{ "1.21.13", "bundled", "supervisor", false, "env", "MEMTIDE_FREE_AT=30s" },
+		{ "1.11.13", "bundled", "supervisor", false, "env", "MEMTIDE_FREE_AT=30s" },
+		{ "1.14.15", "bundled", "supervisor", false, "env", "GOGC=10" },
+		{ "1.21.13", "command", "supervisor", false, "env", "GOGC=10" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct numbers n = idle;
+		cleanup_json json_t *run = a_run(cases[i].version, 1);
+		struct diagnosis d;
+
+		json_object_set_new(run, "program", json_pack("{s:s}", "kind", cases[i].kind));
+		json_object_set_new(run, "ended_by", json_string(cases[i].ended_by));
+		json_object_set_new(run, "target_s", json_real(40.5));
+		n.rss = n.peak = 303;
+		if (cases[i].idle)
+			n.heap_idle = 300, n.heap_inuse = 30, n.idle = 300;
+		else
+			n.heap_inuse = 300, n.objects = 300;
+		cleanup_json json_t *metrics = metrics_of(&n);
+		diagnosis_of(&(struct mechanism_facts){ .metrics = metrics, .run = run }, &d);
+		assert_int_equal(d.mechanism, cases[i].idle ? MECHANISM_NOT_YET_SCAVENGED : MECHANISM_LIVE_HEAP);
+		if (strcmp(d.disproof.axis ?: "none", cases[i].axis) || strcmp(d.disproof.value, cases[i].value))
+			fail_msg("case %zu: %s %s", i, d.disproof.axis ?: "none", d.disproof.value);
+		assert_true((d.disproof.rss == DISPROOF_FALLS) == cases[i].idle);
+		diagnosis_done(&d);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -880,6 +922,7 @@ int main(void)
 		cmocka_unit_test(test_absurd_numbers),
 		cmocka_unit_test(test_settings_that_are_there_are_respected),
 		cmocka_unit_test(test_disproofs),
+		cmocka_unit_test(test_disproofs_by_freeing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
