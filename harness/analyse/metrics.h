@@ -18,6 +18,7 @@ struct run_facts {
 	int64_t end_ns; /* target's time at which observation ended */
 	struct end_counters end;
 	bool cgroup_shared;      /* what its cgroup counts is other processes' too: none of this one's numbers */
+	const char *split_why;   /* borrowed: why a split of RSS failed; NULL: none did */
 	const char *runtime_why; /* borrowed: why the Go runtime was not read; NULL: it was, or nothing is known of it */
 };
 

@@ -186,13 +186,15 @@ enum metric metric_of_part(enum rss_part part)
 	return of[part];
 }
 
-/* Of a run whose runtime was read, too: no look may have fitted. */
-static void unsplit(struct work *w, enum metric m)
+/* Of a run whose runtime was read, too: no look may have fitted. when: " in the last tenth of the run", or "". */
+static void unsplit(struct work *w, enum metric m, const char *when)
 {
 	if (w->facts->runtime_why)
 		unread(w, m);
+	else if (w->facts->split_why)
+		metric_missing(w, m, "no split of RSS was taken%s: %s", when, w->facts->split_why);
 	else
-		metric_missing(w, m, "no split of RSS was taken");
+		metric_missing(w, m, "no split of RSS was taken%s", when);
 }
 
 static int by_value(const void *a, const void *b)
@@ -224,16 +226,22 @@ static void add_part(struct work *w, enum rss_part part)
 
 	curve_make(&c, w->series, (enum curve_of)(CURVE_SPLIT_OBJECTS + part), w->end_ns);
 	if (!c.n)
-		unsplit(w, m);
-	else if (metric_ended_as_planned(w, m))
-		metric_counted(w, m, median_of_tail(w, part), "no split of RSS was taken in the last tenth of the run");
+		unsplit(w, m, "");
+	else if (metric_ended_as_planned(w, m)) {
+		uint64_t n = median_of_tail(w, part);
+
+		if (n == MISSING)
+			unsplit(w, m, " in the last tenth of the run");
+		else
+			metric_counted(w, m, n, NULL);
+	}
 	if (part != RSS_OBJECTS && part != RSS_NATIVE)
 		return;
 	m = part == RSS_OBJECTS ? METRIC_OBJECTS_PEAK : METRIC_NATIVE_PEAK;
 	if (c.n)
 		add_peak(w, m, &c);
 	else
-		unsplit(w, m);
+		unsplit(w, m, "");
 }
 
 void metrics_add_inside(struct work *w)

@@ -110,9 +110,9 @@ static json_t *runtime_json(const struct run_result *r)
 	const struct inside_report *i = &r->inside;
 	const struct go_settings *s = &i->settings;
 
-	return json_pack("{s:b, s:s?, s:s?, s:s?, s:I, s:I, s:I, s:I, s:o, s:f, s:{s:o*, s:o*, s:o*, s:o*}, s:s?}", "read", i->read, "by", i->by, "version",
+	return json_pack("{s:b, s:s?, s:s?, s:s?, s:I, s:I, s:I, s:I, s:s?, s:o, s:f, s:{s:o*, s:o*, s:o*, s:o*}, s:s?}", "read", i->read, "by", i->by, "version",
 			 *i->version ? i->version : NULL, "why", *i->why ? i->why : NULL, "readings", (json_int_t)i->readings, "raced",
-			 (json_int_t)i->raced, "splits", (json_int_t)i->splits, "splits_raced", (json_int_t)i->splits_raced,
+			 (json_int_t)i->raced, "splits", (json_int_t)i->splits, "splits_raced", (json_int_t)i->splits_raced, "split_why", *i->split_why ? i->split_why : NULL,
 			 "split_error_bytes", count_or_null(i->split_error_bytes), "looks_s", i->looks_s, "settings", "gogc", setting(s->gogc), "memory_limit_bytes",
 			 setting(s->memory_limit_bytes), "gomaxprocs", setting(s->gomaxprocs), "madvdontneed", setting(s->madvdontneed),
 			 "heap_profile", i->heap_profiles ? "kept" : *i->heap_profile_why ? i->heap_profile_why : NULL);
@@ -275,6 +275,7 @@ static void add_analysis(const struct job *j, const struct cell *c, const struct
 			.end_ns = r->end_ns,
 			.end = r->end,
 			.cgroup_shared = j->attach && j->attach->memcg_processes > 1,
+			.split_why = *r->inside.split_why ? r->inside.split_why : NULL,
 			.runtime_why = r->inside.read || !*r->inside.why ? NULL : r->inside.why,
 		};
 

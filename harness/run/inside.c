@@ -189,14 +189,18 @@ static void keep_split(struct inside *in, int64_t t_ns, const struct rss_split *
 static bool take_split(struct inside *in)
 {
 	int64_t begin = clock_monotonic_ns(), t = clock_now(in->site.clock);
+	struct err cleanup_err err = ERR_INIT;
 	struct rss_split s;
-	int r = split_read(in->splitter, in->target, &s, NULL);
+	int r = split_read(in->splitter, in->target, &s, &err);
 
 	in->split_at_ns = clock_monotonic_ns();
 	in->split_cost_ns = in->split_at_ns - begin;
 	in->spent_ns += in->split_cost_ns;
 	in->next_split_ns = t + in->site.split_every_ns;
 	in->report.splits_raced += r == -EAGAIN;
+	/* A target that is gone has said so by its end. */
+	if (r < 0 && r != -EAGAIN && r != -ESRCH)
+		keep_why(in->report.split_why, &err);
 	if (r < 0)
 		return false;
 	keep_split(in, t + (clock_now(in->site.clock) - t) / 2, &s);

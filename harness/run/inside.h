@@ -44,6 +44,7 @@ struct inside_report {
 	char why[INSIDE_WHY_MAX];      /* why it was not read; "" */
 	uint64_t readings, raced;      /* raced: looks of which nothing was kept */
 	uint64_t splits, splits_raced; /* likewise */
+	char split_why[INSIDE_WHY_MAX]; /* why the last split that failed without a race did; "": none did */
 	uint64_t split_error_bytes;    /* |sum - RSS| at worst, of those that were kept; MISSING: none */
 	double looks_s;                /* what the looks of the main thread took, real time: splits, snapshots */
 	struct go_settings settings;   /* as they were last */

@@ -9,7 +9,9 @@ import os
 import pathlib
 import shutil
 import signal
+import struct
 import subprocess
+import threading
 import time
 
 import pytest
@@ -107,7 +109,7 @@ def test_the_runtime_was_read(inside):
     assert runtime["read"] is True and runtime["why"] is None and runtime["by"] == "dwarf"
     assert runtime["version"] == f"go{inside.run['go']['version']}"
     assert runtime["raced"] <= 0.05 * runtime["readings"] and runtime["readings"] > 20
-    assert runtime["splits"] >= 4 and runtime["splits_raced"] <= 1
+    assert runtime["splits"] >= 4 and runtime["splits_raced"] <= 1 and runtime["split_why"] is None
     assert runtime["settings"]["gogc"] == 100 and runtime["settings"]["gomaxprocs"] >= 1
     minor = int(inside.run["go"]["version"].split(".")[1])
     assert runtime["settings"].get("memory_limit_bytes", "-") == (None if minor >= 19 else "-")
@@ -282,6 +284,29 @@ def test_nothing_is_built_while_a_run_lives(memtide, scenario, releases, tmp_pat
     assert run["outcome"] == "ok" and run["runtime"]["read"] is False
     assert "is not built while a run lives" in run["runtime"]["why"]
     assert not (tmp_path / "cache/memtide/offsets").exists()
+
+
+def test_a_split_that_fails_says_why(build, releases, memtide, scenario, tmp_path):
+    """The length of the runtime's list of spans is overwritten in the midst of the run: nothing is made of it, and the record says why."""
+    program = built(releases, tmp_path, "1.23")
+
+    def damage():
+        wait_until(lambda: subprocess.run(["pgrep", "-f", f"^{program}"], capture_output=True).returncode == 0)
+        pid = int(subprocess.run(["pgrep", "-f", f"^{program}"], capture_output=True, text=True).stdout.split()[0])
+        time.sleep(5)
+        where = json.loads(subprocess.run([build / "probe/gostacks", "where", str(pid)], capture_output=True, text=True, check=True).stdout)
+        with open(f"/proc/{pid}/mem", "r+b", buffering=0) as f:
+            f.seek(where["allspans"] + 8)
+            f.write(struct.pack("<Q", 1 << 40))
+
+    damager = threading.Thread(target=damage)
+    damager.start()
+    run = memtide("run", scenario(command=[program], run="for: 10s"), timeout=300).run()
+    damager.join()
+    assert run["outcome"] == "ok" and run["runtime"]["read"] is True
+    assert "1099511627776 of them: more than memtide reads" in run["runtime"]["split_why"]
+    why = f"no split of RSS was taken in the last tenth of the run: {run['runtime']['split_why']}"
+    assert run["missing"]["native_settled_bytes"] == why and run["metrics"]["native_peak_bytes"] > 30 * MB
 
 
 @pytest.mark.parametrize("clock", ["real", "virtual"])

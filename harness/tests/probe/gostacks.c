@@ -91,7 +91,8 @@ static json_t *where_json(const struct go_target *t)
 {
 	const struct go_layout *l = go_target_layout(t);
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:i, s:i}", "allgs", (json_int_t)go_target_address(t, GO_ALLGS), "allglen",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:i, s:i}", "allspans",
+			 (json_int_t)go_target_address(t, GO_ALLSPANS), "allgs", (json_int_t)go_target_address(t, GO_ALLGS), "allglen",
 			 (json_int_t)go_target_address(t, GO_ALLGLEN), "allm", (json_int_t)go_target_address(t, GO_ALLM), "mbuckets",
 			 (json_int_t)go_target_address(t, GO_MEM_BUCKETS), "bucket_allnext", (int)l->member[GO_BUCKET_ALLNEXT].offset,
 			 "m_alllink", (int)l->member[GO_M_ALLLINK].offset);

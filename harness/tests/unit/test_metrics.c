@@ -507,6 +507,10 @@ static void test_the_runtime_was_not_read(void **state)
 	compute(f);
 	assert_why(f, "native_settled_bytes", "no split of RSS was taken");
 	assert_why(f, "objects_peak_bytes", "no split of RSS was taken");
+	f->facts.split_why = "its list of spans makes no sense";
+	compute(f);
+	assert_why(f, "objects_peak_bytes", "no split of RSS was taken: its list of spans makes no sense");
+	f->facts.split_why = NULL;
 }
 
 /* One at the beginning and one at the end: what the first said had held for most of the run, and says nothing of its end. */
