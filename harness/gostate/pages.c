@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/err.h"
+#include "base/proc.h"
 #include "gostate/maps.h"
 #include "gostate/readings.h"
 
@@ -166,14 +167,10 @@ int pages_read(struct pages *p, pid_t pid, const struct vmas *vmas, bool scan, b
 static bool read_text(pid_t pid, const char *name, char *text, size_t size)
 {
 	char path[64];
-	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || (n = read(fd, text, size - 1)) <= 0)
-		return false;
-	text[n] = '\0';
-	return true;
+	return proc_read(fd, text, size) > 0;
 }
 
 uint64_t pages_statm(pid_t pid)
@@ -190,12 +187,11 @@ uint64_t pages_rollup(pid_t pid)
 {
 	char text[2048];
 	const char *rss;
-	uint64_t kb;
 
 	if (!read_text(pid, "smaps_rollup", text, sizeof(text)))
 		return GO_UNKNOWN;
-	rss = strstr(text, "\nRss:");
-	return rss && sscanf(rss, " Rss: %" SCNu64, &kb) == 1 ? kb << 10 : GO_UNKNOWN;
+	rss = proc_value(text, "\nRss:");
+	return rss ? strtoull(rss, NULL, 10) << 10 : GO_UNKNOWN;
 }
 
 void pages_done(struct pages *p)

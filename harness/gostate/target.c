@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/proc.h"
 #include "gostate/offsets.h"
 #include "gostate/readings.h"
 #include "gostate/target_parts.h"
@@ -98,67 +99,42 @@ struct process_stat {
 	uint64_t start_time, start_stack;
 };
 
-static ssize_t read_at(int folder, const char *name, char *buf, size_t n)
+/* A file of an open /proc/PID; false: there is nothing, or no process any more. */
+static bool read_of(int proc_fd, const char *name, char *buf, size_t n)
 {
-	cleanup_close int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
-	ssize_t got;
+	cleanup_close int fd = openat(proc_fd, name, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0)
-		return -errno;
-	got = read(fd, buf, n - 1);
-	if (got < 0)
-		return -errno;
-	buf[got] = '\0';
-	return got;
+	return proc_read(fd, buf, n) > 0;
 }
 
-/* proc(5). A process may call itself anything: the fields begin behind the last ')'. */
 static int read_stat(int proc_fd, struct process_stat *ret)
 {
-	char text[STAT_TEXT_MAX], *at, *save = NULL;
-	ssize_t n = read_at(proc_fd, "stat", text, sizeof(text));
-	int field = 3;
+	char text[STAT_TEXT_MAX];
 
-	if (n < 0)
-		return (int)n;
-	at = strrchr(text, ')');
-	if (!at)
+	if (!read_of(proc_fd, "stat", text, sizeof(text)) || !proc_stat_field(text, 28))
 		return -ESRCH;
-	*ret = (struct process_stat){ 0 };
-	for (char *word = strtok_r(at + 1, " \n", &save); word; word = strtok_r(NULL, " \n", &save), field++) {
-		if (field == 3)
-			ret->state = word[0];
-		else if (field == 9)
-			ret->kernel_thread = strtoul(word, NULL, 10) & PF_KTHREAD;
-		else if (field == 22)
-			ret->start_time = strtoull(word, NULL, 10);
-		else if (field == 28)
-			ret->start_stack = strtoull(word, NULL, 10);
-	}
-	return field > 28 ? 0 : -ESRCH;
+	*ret = (struct process_stat){
+		.state = *proc_stat_field(text, 3),
+		.kernel_thread = strtoul(proc_stat_field(text, 9), NULL, 10) & PF_KTHREAD,
+		.start_time = strtoull(proc_stat_field(text, 22), NULL, 10),
+		.start_stack = strtoull(proc_stat_field(text, 28), NULL, 10),
+	};
+	return 0;
 }
 
 uint64_t process_entry(int proc_fd)
 {
-	Elf64_auxv_t v[64];
 	cleanup_close int fd = openat(proc_fd, "auxv", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, v, sizeof(v));
 
-	for (ssize_t i = 0; n > 0 && i < n / (ssize_t)sizeof(v[0]); i++)
-		if (v[i].a_type == AT_ENTRY)
-			return v[i].a_un.a_val;
-	return 0;
+	return proc_auxv(fd, AT_ENTRY);
 }
 
 static uid_t owner_of(int proc_fd)
 {
 	char text[STAT_TEXT_MAX];
-	const char *at;
-	unsigned uid;
+	const char *uid = read_of(proc_fd, "status", text, sizeof(text)) ? proc_value(text, "\nUid:") : NULL;
 
-	if (read_at(proc_fd, "status", text, sizeof(text)) < 0 || !(at = strstr(text, "\nUid:")) || sscanf(at + 5, "%u", &uid) != 1)
-		return (uid_t)-1;
-	return uid;
+	return uid ? (uid_t)strtoul(uid, NULL, 10) : (uid_t)-1;
 }
 
 static int refuse_rights(pid_t pid, int proc_fd, struct err *err)

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/proc.h"
 #include "base/strv.h"
 #include "run/act_helper.h"
 #include "record/series.h"
@@ -148,17 +149,13 @@ static void take_status(struct acting *x, int status)
 static bool is_dying(pid_t pid)
 {
 	cleanup_free char *path = strf("/proc/%d/stat", (int)pid), *text = NULL;
-	unsigned long flags = 0, pending = 0;
-	const char *p = file_read(path, 4096, &text, NULL, NULL) < 0 ? NULL : strrchr(text, ')');
+	const char *flags, *pending;
 
-	for (int field = 2; p && field < 31; field++) {
-		p = strchr(p + 1, ' ');
-		if (p && field + 1 == 9)
-			flags = strtoul(p, NULL, 10);
-	}
-	if (p)
-		pending = strtoul(p, NULL, 10);
-	return flags & 0x404 || pending & 1UL << (SIGKILL - 1);
+	if (file_read(path, 4096, &text, NULL, NULL) < 0)
+		return false;
+	flags = proc_stat_field(text, 9);
+	pending = proc_stat_field(text, 31);
+	return (flags && strtoul(flags, NULL, 10) & 0x404) || (pending && strtoul(pending, NULL, 10) & 1UL << (SIGKILL - 1));
 }
 
 static void call_done(struct acts *a, bool was_under_way)

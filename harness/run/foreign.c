@@ -17,6 +17,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/proc.h"
 #include "base/safe_text.h"
 #include "base/strv.h"
 #include "run/cgroup.h"
@@ -29,16 +30,9 @@
 
 /* ---- /proc/PID/status -------------------------------------------------------------------------------------------------------------- */
 
-static const char *value_of(const char *text, const char *key)
-{
-	const char *p = strstr(text, key);
-
-	return p ? p + strlen(key) + strspn(p + strlen(key), " \t") : NULL;
-}
-
 static long number_of(const char *text, const char *key, long otherwise)
 {
-	const char *p = value_of(text, key);
+	const char *p = proc_value(text, key);
 
 	return p && (isdigit((unsigned char)*p) || *p == '-') ? strtol(p, NULL, 10) : otherwise;
 }
@@ -62,9 +56,9 @@ static pid_t last_number(const char *line)
 
 bool foreign_parse_status(const char *text, struct foreign_status *ret)
 {
-	/* The name is the first line, and the kernel escapes a line's end in it: no key below can be forged by it. */
-	const char *name = !strncmp(text, "Name:", 5) ? value_of(text, "Name:") : NULL, *state = value_of(text, "\nState:"),
-		   *uid = value_of(text, "\nUid:");
+	/* The name is the first line. */
+	const char *name = !strncmp(text, "Name:", 5) ? proc_value(text, "Name:") : NULL, *state = proc_value(text, "\nState:"),
+		   *uid = proc_value(text, "\nUid:");
 	struct foreign_status s = { 0 };
 
 	if (!name || !state)
@@ -75,7 +69,7 @@ bool foreign_parse_status(const char *text, struct foreign_status *ret)
 	s.tgid = (pid_t)number_of(text, "\nTgid:", 0);
 	s.tracer = (pid_t)number_of(text, "\nTracerPid:", 0);
 	s.threads = (unsigned)number_of(text, "\nThreads:", 0);
-	s.inner_pid = last_number(value_of(text, "\nNSpid:"));
+	s.inner_pid = last_number(proc_value(text, "\nNSpid:"));
 	/* Real, effective, saved, file system. */
 	s.uid = (uid_t)-1;
 	if (uid) {
@@ -254,12 +248,10 @@ static uint64_t stat_field(const struct foreign *f, int wanted, char *ret_state)
 	if (file_read(path, 4096, &text, NULL, NULL) < 0 || !owner_parse_start_time(text, &start) || start != f->start_time)
 		return 0;
 
-	const char *p = strrchr(text, ')');
+	const char *state = proc_stat_field(text, 3), *value = proc_stat_field(text, wanted);
 
-	*ret_state = p && p[1] ? p[2] : 0;
-	for (int field = 2; p && field < wanted; field++)
-		p = strchr(p + 1, ' ');
-	return p ? strtoull(p + 1, NULL, 10) : 0;
+	*ret_state = state ? *state : 0;
+	return value ? strtoull(value, NULL, 10) : 0;
 }
 
 /* Where its first stack began (field 28 of /proc/PID/stat), which each exec draws anew; the kernel tells it to those who may read it. */

@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -16,7 +15,9 @@
 #include <sys/user.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/err.h"
+#include "base/proc.h"
 #include "base/units.h"
 #include "run/tracee.h"
 #include "run/trampoline.h"
@@ -102,16 +103,10 @@ static long remote_syscall(struct patient *p, long nr, const uint64_t a[6], int 
 static uint64_t find_vdso(pid_t pid)
 {
 	char path[64];
-	uint64_t pair[2], at = 0;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/auxv", (int)pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	while (fd >= 0 && read(fd, pair, sizeof(pair)) == sizeof(pair) && pair[0] != AT_NULL)
-		if (pair[0] == AT_SYSINFO_EHDR)
-			at = pair[1];
-	if (fd >= 0)
-		(void)close(fd);
-	return at;
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	return proc_auxv(fd, AT_SYSINFO_EHDR);
 }
 
 /* The vDSO's mapping: its first page is read as a header, the rest until it ends. */

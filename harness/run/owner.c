@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/proc.h"
 #include "base/strv.h"
 #include "run/cgroup_files.h"
 
@@ -54,11 +55,9 @@ bool owner_parse(const char *name, struct owner *ret)
 
 bool owner_parse_start_time(const char *stat_text, uint64_t *ret)
 {
-	const char *p = strrchr(stat_text, ')');
+	const char *start = proc_stat_field(stat_text, 22);
 
-	for (int field = 2; p && field < 22; field++)
-		p = strchr(p + 1, ' ');
-	return p && parse_digits(p + 1, ret) != NULL;
+	return start && parse_digits(start, ret) != NULL;
 }
 
 int owner_read_start_time(pid_t pid, uint64_t *ret)

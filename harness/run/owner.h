@@ -30,7 +30,7 @@ bool owner_parse(const char *name, struct owner *ret);
 bool owner_is_gone(const struct owner *o);
 /* Of a process that lives, from its /proc/PID/stat; with its number that tells it from any later one. -errno. */
 int owner_read_start_time(pid_t pid, uint64_t *ret);
-/* /proc/PID/stat: field 22. Looks behind the last ')', since a process may call itself anything. */
+/* /proc/PID/stat: field 22. */
 bool owner_parse_start_time(const char *stat_text, uint64_t *ret);
 
 /* Where there is no cgroup the environment tells what belongs to a run, whatever session it made or parent it lost. SIGKILL to

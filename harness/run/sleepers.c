@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/proc.h"
 #include "base/units.h"
 #include "run/clock.h"
 #include "run/timed_wait.h"
@@ -215,24 +216,17 @@ int sleepers_set(struct sleepers *s, const pid_t *pids, size_t n)
 
 /* ---- one thread ------------------------------------------------------------------------------------------------------------------------ */
 
-/* Length of what was read, 0 where the thread has ended. */
-static size_t read_text(int fd, char buf[TEXT_MAX])
-{
-	ssize_t n = pread(fd, buf, TEXT_MAX - 1, 0);
-
-	buf[n > 0 ? n : 0] = 0;
-	return n > 0 ? (size_t)n : 0;
-}
-
 /* R, S, D, T, t, Z or X: the letter behind the name, which may itself hold anything; 0: not readable. A thread that has been
  * woken and has not got a CPU yet is R here; /proc/PID/task/TID/syscall may still show the call it slept in, while the interrupt
  * that tells the other CPU is on its way (TASK_WAKING, kernel/sched/core.c). */
 static char state_of(const struct thread *t)
 {
 	char text[TEXT_MAX];
-	const char *paren;
+	const char *state;
 
-	return read_text(t->stat_fd, text) && (paren = strrchr(text, ')')) && paren[1] ? paren[2] : 0;
+	(void)proc_read(t->stat_fd, text, sizeof(text));
+	state = proc_stat_field(text, 3);
+	return state ? *state : 0;
 }
 
 static bool is_running(const char *call)
@@ -317,7 +311,7 @@ static bool understand(const struct sleepers *s, struct thread *t, bool same)
 static bool has_key(const struct thread *t)
 {
 	char text[TEXT_MAX];
-	size_t n = read_text(t->schedstat_fd, text);
+	size_t n = proc_read(t->schedstat_fd, text, sizeof(text));
 
 	return n > 0 && n == t->key_len && !memcmp(text, t->key, n);
 }
@@ -332,7 +326,7 @@ static bool learn(const struct sleepers *s, struct thread *t, bool *ret_ended)
 		return false;
 	t->held = false;
 
-	size_t n = read_text(t->schedstat_fd, t->key), call_len = n ? read_text(t->syscall_fd, call) : 0;
+	size_t n = proc_read(t->schedstat_fd, t->key, sizeof(t->key)), call_len = n ? proc_read(t->syscall_fd, call, sizeof(call)) : 0;
 
 	*ret_ended = n == 0;
 	if (!call_len || is_running(call))

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/proc.h"
 #include "base/units.h"
 #include "run/cgroup.h"
 #include "run/cgroup_files.h"
@@ -53,22 +54,12 @@ void target_files_close(struct target_files *f)
 	f->statm_fd = f->status_fd = f->task_fd = -1;
 }
 
-static bool read_text(int fd, char *buf, size_t n)
-{
-	ssize_t got = fd < 0 ? -1 : pread(fd, buf, n - 1, 0);
-
-	if (got <= 0)
-		return false;
-	buf[got] = 0;
-	return true;
-}
-
 bool target_read_sample(const struct target_files *f, struct sample *ret)
 {
 	char text[256];
 	uint64_t resident = 0;
 
-	if (!read_text(f->statm_fd, text, sizeof(text)))
+	if (!proc_read(f->statm_fd, text, sizeof(text)))
 		return false;
 
 	const char *p = strchr(text, ' ');
@@ -79,7 +70,7 @@ bool target_read_sample(const struct target_files *f, struct sample *ret)
 		resident = resident * 10 + (uint64_t)(*p - '0');
 	ret->rss_bytes = resident * f->page_bytes;
 	ret->usage_bytes = MISSING;
-	if (read_text(f->usage_fd, text, sizeof(text)))
+	if (proc_read(f->usage_fd, text, sizeof(text)))
 		(void)cgroup_parse_number(text, &ret->usage_bytes);
 	return true;
 }
@@ -94,18 +85,10 @@ bool target_has_threads_left(const struct target_files *f)
 /* "VmHWM:\t    1234 kB" */
 static uint64_t kilobytes_after(const char *text, const char *key)
 {
-	const char *p = strstr(text, key);
-	uint64_t value = 0;
+	const char *p = proc_value(text, key);
+	uint64_t value;
 
-	if (!p)
-		return MISSING;
-	p += strlen(key);
-	p += strspn(p, " \t");
-	if (*p < '0' || *p > '9')
-		return MISSING;
-	for (; *p >= '0' && *p <= '9'; p++)
-		value = value * 10 + (uint64_t)(*p - '0');
-	return value * 1024;
+	return p && parse_digits(p, &value) ? value * 1024 : MISSING;
 }
 
 uint64_t target_read_cpu_ns(const struct target_files *f)
@@ -130,12 +113,12 @@ void target_read_fast(const struct target_files *f, struct probe *ret)
 	if (f->task_fd >= 0 && fstat(f->task_fd, &st) == 0 && st.st_nlink > 2)
 		ret->threads = st.st_nlink - 2;
 	ret->cpu_ns = target_read_cpu_ns(f);
-	if (read_text(f->status_fd, text, sizeof(text)))
+	if (proc_read(f->status_fd, text, sizeof(text)))
 		ret->hwm_bytes = kilobytes_after(text, "VmHWM:");
-	if (f->stat_fd >= 0 && read_text(f->stat_fd, text, sizeof(text)))
+	if (f->stat_fd >= 0 && proc_read(f->stat_fd, text, sizeof(text)))
 		(void)cgroup_parse_keyed(text, cgroup_names(f->memcg_version)->inactive_file_key, &ret->inactive_file_bytes);
 	/* The kubelet's rule (cAdvisor): usage less inactive_file, not below zero. */
-	if (ret->inactive_file_bytes != MISSING && read_text(f->usage_fd, text, sizeof(text)) && cgroup_parse_number(text, &usage))
+	if (ret->inactive_file_bytes != MISSING && proc_read(f->usage_fd, text, sizeof(text)) && cgroup_parse_number(text, &usage))
 		ret->working_set_bytes = usage > ret->inactive_file_bytes ? usage - ret->inactive_file_bytes : 0;
 }
 
@@ -145,7 +128,7 @@ bool target_read_slow(const struct target_files *f, struct probe *ret)
 	struct sample still_there;
 	int fd = open_of(f->pid, "smaps_rollup", O_RDONLY);
 	/* The pid was opened by name just now: it is the target's only if the kept statm still answers. */
-	bool ok = read_text(fd, text, sizeof(text)) && target_read_sample(f, &still_there);
+	bool ok = proc_read(fd, text, sizeof(text)) && target_read_sample(f, &still_there);
 
 	if (fd >= 0)
 		(void)close(fd);
@@ -163,14 +146,14 @@ bool target_read_faults(const struct target_files *f, struct target_faults *ret)
 {
 	char text[1024];
 	int fd = open_of(f->pid, "stat", O_RDONLY);
-	bool ok = read_text(fd, text, sizeof(text));
-	const char *p = ok ? strrchr(text, ')') : NULL;
+	bool ok = proc_read(fd, text, sizeof(text));
+	const char *p = ok ? proc_stat_field(text, 10) : NULL;
 	unsigned long minor, major;
 
 	if (fd >= 0)
 		(void)close(fd);
-	/* Fields 3 to 12: state ppid pgrp session tty tpgid flags minflt cminflt majflt */
-	if (!p || sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %lu %*u %lu", &minor, &major) != 2)
+	/* Fields 10 to 12: minflt cminflt majflt */
+	if (!p || sscanf(p, "%lu %*u %lu", &minor, &major) != 2)
 		return false;
 	*ret = (struct target_faults){ minor, major };
 	return true;

@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/proc.h"
 #include "run/clock.h"
 
 #define YIELDS 50
@@ -26,9 +27,9 @@ bool tracee_is_own(pid_t tid)
 	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
 	if (file_read(path, 65536, &text, NULL, NULL) < 0)
 		return false;
-	group = strstr(text, "\nTgid:");
-	parent = strstr(text, "\nPPid:");
-	return group && parent && atoi(group + 6) == tid && atoi(parent + 6) == getpid();
+	group = proc_value(text, "\nTgid:");
+	parent = proc_value(text, "\nPPid:");
+	return group && parent && atoi(group) == tid && atoi(parent) == getpid();
 }
 
 int tracee_take_stop(pid_t tid, bool own, int *ret_status)
