@@ -26,6 +26,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/proc.h"
 #include "base/units.h"
 #include "run/clock.h"
 #include "run/inject.h"
@@ -181,15 +182,15 @@ static void lose(const struct gate_events *e, pid_t pid, const char *why)
 	e->lost(e->arg, text);
 }
 
-/* A number of /proc/PID/status; 0 where it is not there. */
+/* A number of /proc/PID/status, of a key as proc_value() wants it; 0 where it is not there. */
 static unsigned status_number(pid_t pid, const char *key)
 {
 	char path[64];
 	cleanup_free char *text = NULL;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	const char *at = file_read(path, 65536, &text, NULL, NULL) < 0 ? NULL : strstr(text, key);
-	return at ? (unsigned)strtoul(at + strlen(key), NULL, 10) : 0;
+	const char *at = file_read(path, 65536, &text, NULL, NULL) < 0 ? NULL : proc_value(text, key);
+	return at ? (unsigned)strtoul(at, NULL, 10) : 0;
 }
 
 /* The rights that its file would give it, and that it does not get under no_new_privs. */
@@ -202,7 +203,7 @@ static bool wants_rights(pid_t pid)
 	if (stat(path, &st) < 0)
 		return false;
 	(void)snprintf(path, sizeof(path), "/proc/%d", (int)pid);
-	return status_number(pid, "NoNewPrivs:") && stat(path, &self) == 0 &&
+	return status_number(pid, "\nNoNewPrivs:") && stat(path, &self) == 0 &&
 	       (((st.st_mode & S_ISUID) && st.st_uid != self.st_uid) || ((st.st_mode & S_ISGID) && st.st_gid != self.st_gid));
 }
 
@@ -239,7 +240,7 @@ size_t gate_processes(struct gate *g, pid_t *ret, size_t max)
 static void bring_inside(struct gate *g, pid_t pid, const struct gate_events *e)
 {
 	struct err cleanup_err err = ERR_INIT;
-	unsigned filters = status_number(pid, "Seccomp_filters:");
+	unsigned filters = status_number(pid, "\nSeccomp_filters:");
 
 	remember(g, pid);
 	e->forked(e->arg); /* it may not be on the list yet */
@@ -336,7 +337,7 @@ static bool still_asks(const struct gate *g, const struct seccomp_notif *n)
 
 static void expect_exec(struct gate *g, const struct seccomp_notif *n, const struct gate_events *e)
 {
-	pid_t tid = (pid_t)n->pid, pid = (pid_t)status_number(tid, "Tgid:");
+	pid_t tid = (pid_t)n->pid, pid = (pid_t)status_number(tid, "\nTgid:");
 	char why[256];
 
 	for (struct execing *x = g->execing; x; x = x->next)

@@ -114,7 +114,7 @@ void target_read_fast(const struct target_files *f, struct probe *ret)
 		ret->threads = st.st_nlink - 2;
 	ret->cpu_ns = target_read_cpu_ns(f);
 	if (proc_read(f->status_fd, text, sizeof(text)))
-		ret->hwm_bytes = kilobytes_after(text, "VmHWM:");
+		ret->hwm_bytes = kilobytes_after(text, "\nVmHWM:");
 	if (f->stat_fd >= 0 && proc_read(f->stat_fd, text, sizeof(text)))
 		(void)cgroup_parse_keyed(text, cgroup_names(f->memcg_version)->inactive_file_key, &ret->inactive_file_bytes);
 	/* The kubelet's rule (cAdvisor): usage less inactive_file, not below zero. */

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 #include "base/units.h"
 #include "run/sampler.h"
 #include "run/selftest.h"
+#include "run/target_files.h"
 
 struct seen {
 	size_t samples, probes, marks;
@@ -235,6 +237,23 @@ static void the_self_test_touches_a_thousand_pages(void **state)
 	assert_true(t.worst_pages <= 256); /* 0 on an exact kernel; never more than a few batches */
 }
 
+/* The kernel's high-water mark stands in the same file as the name, which a process chooses. */
+static void a_name_is_no_high_water_mark(void **state)
+{
+	struct target_files f;
+	struct probe p;
+	char before[16];
+
+	(void)state;
+	assert_int_equal(target_files_open(&f, getpid(), NULL, NULL), 0);
+	(void)prctl(PR_GET_NAME, before);
+	(void)prctl(PR_SET_NAME, "VmHWM: 1 kB");
+	target_read_fast(&f, &p);
+	(void)prctl(PR_SET_NAME, before);
+	target_files_close(&f);
+	assert_true(p.hwm_bytes > 100 * 1024 && p.hwm_bytes != MISSING);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +262,7 @@ int main(void)
 		cmocka_unit_test(starting_and_stopping_never_hangs),
 		cmocka_unit_test(rates_out_of_range_are_refused),
 		cmocka_unit_test(the_self_test_touches_a_thousand_pages),
+		cmocka_unit_test(a_name_is_no_high_water_mark),
 	};
 
 	return cmocka_run_group_tests_name("sampler", tests, NULL, NULL);
