@@ -19,6 +19,10 @@ struct conversion {
 	bool is_copy; /* a campaign's: its file is not called as it is */
 };
 
+/* scenario_program.c: the program and its args. */
+int convert_program(struct conversion *c);
+/* scenario_program.c: a command that stands at `path` in the file; its first word a name in PATH, or made absolute. */
+int convert_words(struct conversion *c, const struct raw_list *raw, const char *path, struct strv *ret);
 /* scenario_run.c: run, load and ready; after the program. */
 int convert_run(struct conversion *c);
 /* scenario_versus.c: of the expectation of that index, after its `for` and its conditions. */
@@ -27,5 +31,3 @@ int convert_versus(struct conversion *c, struct expectation *e, unsigned index);
 int unknown_axis(struct conversion *c, const char *name, const char *path, ...) __attribute__((format(printf, 3, 4)));
 /* timeline.c: after all that the acts depend on: run, limit, axes. */
 int convert_timeline(struct conversion *c);
-/* scenario.c: a command that stands at `path` in the file; its first word a name in PATH, or made absolute. */
-int convert_words(struct conversion *c, const struct raw_list *raw, const char *path, struct strv *ret);
