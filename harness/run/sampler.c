@@ -15,20 +15,14 @@
 
 #include "base/err.h"
 #include "base/units.h"
-#include "gostate/counters.h"
 #include "run/lateness.h"
+#include "run/sampler_parts.h"
 #include "run/target_files.h"
 
-/* Entries of a ring; powers of two. The main thread drains 20 times a second, so that a ring holds a second at the highest rate. */
 #define SAMPLE_RING 32768
 #define PROBE_RING 4096
 #define SAID_RING 8192
-#define GO_RING 2048
 
-#define FAST_PROBE_NS (10 * NS_PER_MS)
-#define GO_LOOK_NS FAST_PROBE_NS
-#define GO_LOOK_APART_NS NS_PER_MS /* of real time: a virtual clock makes 10 ms of a target's time pass in some us */
-#define KEEP_ALIVE_NS NS_PER_S /* a row is stored at least this often, changed or not */
 #define CPU_SHARE_NS (100 * NS_PER_MS)
 #define SAMPLER_PRIORITY 50
 #define LEADER_ALONE_NS (2 * NS_PER_S) /* of real time */
@@ -45,11 +39,6 @@ struct said {
 
 #define VALUE_DIGITS_MAX 19
 #define VALUE_TEXT_MAX   24 /* "=" and the digits, and room for too many */
-
-/* One writer (who has the slot: head), one reader (the main thread: tail). */
-struct ring {
-	_Atomic uint32_t head, tail;
-};
 
 struct sampler_slot {
 	struct sampler *sampler;
@@ -74,23 +63,13 @@ struct sampler_slot {
 	uint64_t samples, missed, lost, lost_marks, no_lines;
 	struct lateness lateness;
 
-	/* The Go runtime. The main thread sets the target, and waits until nobody has the one of before in hand. */
-	_Atomic(const struct go_target *) go_target;
-	_Atomic uint32_t go_targets; /* how many there have been: the next may lie where the last one lay */
-	_Atomic int go_in_hand;
-	uint32_t go_which;           /* of them, the one that was read last */
-	bool go_known, go_gone;      /* the last row is no gap; that target cannot be read any more */
-	struct go_row last_go;
-	int64_t next_go_ns, looked_inside_ns; /* the latter: CLOCK_MONOTONIC */
-	uint64_t go_readings, go_raced;
-
 	_Atomic uint32_t cpu_permille;
 	double cpu_at_start_s; /* main thread */
-	struct ring sample_ring, probe_ring, said_ring, go_ring;
+	struct ring sample_ring, probe_ring, said_ring;
 	struct sample samples_buf[SAMPLE_RING];
 	struct probe probes_buf[PROBE_RING];
 	struct said said_buf[SAID_RING];
-	struct go_row go_buf[GO_RING];
+	struct sampler_inside inside;
 };
 
 struct sampler {
@@ -107,21 +86,6 @@ struct sampler {
 
 /* ---- the sampling thread: from here to the next line of this kind nothing allocates, locks or prints ---------------------------- */
 
-static bool ring_push(struct ring *r, uint32_t size, uint32_t *ret_at)
-{
-	uint32_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
-
-	if (head - atomic_load_explicit(&r->tail, memory_order_acquire) == size)
-		return false;
-	*ret_at = head & (size - 1);
-	return true;
-}
-
-static void ring_publish(struct ring *r)
-{
-	atomic_fetch_add_explicit(&r->head, 1, memory_order_release);
-}
-
 static void store_sample(struct sampler_slot *s, const struct sample *now)
 {
 	uint32_t at;
@@ -133,32 +97,6 @@ static void store_sample(struct sampler_slot *s, const struct sample *now)
 	s->samples_buf[at] = *now;
 	ring_publish(&s->sample_ring);
 	s->last = *now;
-}
-
-static void store_go(struct sampler_slot *s, const struct go_row *row)
-{
-	uint32_t at;
-
-	if (!ring_push(&s->go_ring, GO_RING, &at)) {
-		s->lost++;
-		return;
-	}
-	s->go_buf[at] = *row;
-	ring_publish(&s->go_ring);
-	s->last_go = *row;
-}
-
-/* Nothing is known of the runtime from here on. */
-static void store_go_gap(struct sampler_slot *s, int64_t t_ns)
-{
-	struct go_row row;
-
-	if (!s->go_known)
-		return;
-	memset(&row, 0xff, sizeof(row));
-	row.t_ns = t_ns;
-	store_go(s, &row);
-	s->go_known = false;
 }
 
 /* Nobody looked since: what was seen last held for a period, and then nothing is known. A jump of a virtual clock is made right
@@ -173,7 +111,7 @@ static void store_gap_if_any(struct sampler_slot *s, int64_t t_ns)
 	if (unseen <= SAMPLER_UNSEEN_NS || s->exited)
 		return;
 	store_sample(s, &nothing);
-	store_go_gap(s, nothing.t_ns);
+	sampler_inside_gap(&s->inside, nothing.t_ns);
 	s->last_probe = (struct probe){ nothing.t_ns, MISSING, MISSING, MISSING, MISSING, MISSING, MISSING, MISSING, MISSING, MISSING, 1 };
 	s->next_probe_ns = t_ns;
 	if (ring_push(&s->probe_ring, PROBE_RING, &at)) {
@@ -288,61 +226,6 @@ static void take_fast_probe(struct sampler_slot *s, int64_t t_ns)
 	*l = p;
 }
 
-static void look_inside(struct sampler_slot *s, const struct go_target *t, int64_t t_ns)
-{
-	struct go_row row = { .t_ns = t_ns };
-
-	switch (go_counters_read(t, &row.c)) {
-	case GO_LOOK_OK:
-		s->go_readings++;
-		if (!s->go_known || memcmp(&row.c, &s->last_go.c, sizeof(row.c)) || t_ns - s->last_go.t_ns >= KEEP_ALIVE_NS)
-			store_go(s, &row);
-		s->go_known = true;
-		break;
-	case GO_LOOK_RACED:
-		s->go_readings++;
-		s->go_raced++;
-		/* What was seen last is stored at least once a second: it does not hold for ever. */
-		if (t_ns - s->last_go.t_ns > 2 * KEEP_ALIVE_NS)
-			store_go_gap(s, t_ns);
-		break;
-	case GO_LOOK_GONE:
-		store_go_gap(s, t_ns);
-		s->go_gone = true;
-		break;
-	case GO_LOOK_EARLY:
-		break;
-	}
-}
-
-/* said: it has just said something, so that now is a moment to know of. */
-static void look_inside_if_due(struct sampler_slot *s, int64_t t_ns, bool said)
-{
-	int64_t now;
-
-	if (t_ns < s->next_go_ns && !said)
-		return;
-	now = clock_monotonic_ns();
-	if (now - s->looked_inside_ns < GO_LOOK_APART_NS && !said)
-		return;
-	/* In hand before it is looked at: who takes it away sees the one or is seen by the other. */
-	atomic_store(&s->go_in_hand, 1);
-	const struct go_target *t = atomic_load(&s->go_target);
-
-	uint32_t which = atomic_load(&s->go_targets);
-
-	if (!t || which != s->go_which) {
-		store_go_gap(s, t_ns);
-		s->go_which = which;
-		s->go_gone = false;
-	}
-	if (t && !s->go_gone)
-		look_inside(s, t, t_ns);
-	atomic_store(&s->go_in_hand, 0);
-	s->next_go_ns = t_ns + GO_LOOK_NS;
-	s->looked_inside_ns = now;
-}
-
 static void look(struct sampler_slot *s)
 {
 	struct sample now;
@@ -375,9 +258,9 @@ static void look(struct sampler_slot *s)
 		s->next_probe_ns = now.t_ns + FAST_PROBE_NS;
 	}
 	if (!s->exited)
-		look_inside_if_due(s, now.t_ns, said != atomic_load_explicit(&s->said_ring.head, memory_order_relaxed));
+		sampler_inside_look_if_due(&s->inside, now.t_ns, said != atomic_load_explicit(&s->said_ring.head, memory_order_relaxed));
 	else
-		store_go_gap(s, now.t_ns);
+		sampler_inside_gap(&s->inside, now.t_ns);
 }
 
 static void visit(struct sampler_slot *s, uint64_t lateness_ns, uint64_t missed)
@@ -637,37 +520,17 @@ static void hand_over_said(const struct sampler_sink *sink, const struct said *s
 		sink->told(sink->arg, &told);
 }
 
-static void hand_over_go(const struct sampler_sink *sink, const struct go_row *row)
-{
-	sink->go(sink->arg, row);
-}
-
-#define DRAIN(ring_, buf_, size_, sink_)                                                          \
-	do {                                                                                      \
-		struct ring *r_ = (ring_);                                                        \
-		uint32_t tail_ = atomic_load_explicit(&r_->tail, memory_order_relaxed);           \
-		uint32_t head_ = atomic_load_explicit(&r_->head, memory_order_acquire);           \
-		for (; tail_ != head_; tail_++) {                                                 \
-			(sink_)(sink, &(buf_)[tail_ & ((size_) - 1)]);                       \
-			atomic_store_explicit(&r_->tail, tail_ + 1, memory_order_release);        \
-		}                                                                                 \
-	} while (0)
-
 void sampler_drain(struct sampler_slot *slot, const struct sampler_sink *sink)
 {
-	DRAIN(&slot->sample_ring, slot->samples_buf, SAMPLE_RING, hand_over_sample);
-	DRAIN(&slot->probe_ring, slot->probes_buf, PROBE_RING, hand_over_probe);
-	DRAIN(&slot->said_ring, slot->said_buf, SAID_RING, hand_over_said);
-	DRAIN(&slot->go_ring, slot->go_buf, GO_RING, hand_over_go);
+	RING_DRAIN(&slot->sample_ring, slot->samples_buf, SAMPLE_RING, hand_over_sample, sink);
+	RING_DRAIN(&slot->probe_ring, slot->probes_buf, PROBE_RING, hand_over_probe, sink);
+	RING_DRAIN(&slot->said_ring, slot->said_buf, SAID_RING, hand_over_said, sink);
+	sampler_inside_drain(&slot->inside, sink);
 }
 
 void sampler_look_inside(struct sampler_slot *slot, const struct go_target *target)
 {
-	atomic_store(&slot->go_target, NULL);
-	while (atomic_load(&slot->go_in_hand))
-		(void)sched_yield();
-	atomic_fetch_add(&slot->go_targets, 1);
-	atomic_store(&slot->go_target, target);
+	sampler_inside_set(&slot->inside, target);
 }
 
 double sampler_cpu_share(const struct sampler_slot *slot)
@@ -687,11 +550,11 @@ void sampler_stop(struct sampler_slot *slot, struct sampling_stats *ret)
 	*ret = (struct sampling_stats){
 		.samples = slot->samples,
 		.missed = slot->missed,
-		.lost = slot->lost,
+		.lost = slot->lost + slot->inside.lost,
 		.lost_marks = slot->lost_marks,
 		.no_lines = slot->no_lines,
-		.go_readings = slot->go_readings,
-		.go_raced = slot->go_raced,
+		.go_readings = slot->inside.readings,
+		.go_raced = slot->inside.raced,
 		.leader_exited = slot->leader_exited,
 		.lateness_p50_us = (double)lateness_quantile(&slot->lateness, 0.5) / 1e3,
 		.lateness_p99_us = (double)lateness_quantile(&slot->lateness, 0.99) / 1e3,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sampler.h - reads the memory of all live targets at a fixed rate, their marks and the numbers that they tell, and their Go runtime's own accounting.
+ * sampler.h - reads the memory of all live targets at a fixed rate, their marks and the numbers that they tell, and their Go runtime's
+ * own accounting.
  *
  * One thread serves every target in one wake-up: the wake-up costs 20 times what the reads cost, so targets are cheap and
  * rate is not. It sleeps until absolute deadlines; it never allocates, locks, prints or touches a file by name. A tick that
@@ -50,8 +51,8 @@ void sampler_let_go(struct sampler_slot *slot);
 /* A mark is there that has not been drained. Any thread. */
 bool sampler_has_marks(const struct sampler_slot *slot);
 
-/* The Go runtime of the target is read from now on, beside the fast probes and at each mark; NULL: no more, and when this has returned no thread
- * has the one of before in its hands. A target that cannot be read any more is not tried again. target: borrowed. */
+/* The Go runtime of the target is read from now on, beside the fast probes and at each mark; NULL: no more, and when this has returned
+ * no thread has the one of before in its hands. A target that cannot be read any more is not tried again. target: borrowed. */
 void sampler_look_inside(struct sampler_slot *slot, const struct go_target *target);
 
 struct sampler_sink {
