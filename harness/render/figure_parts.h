@@ -22,6 +22,8 @@
 /* Of an overlay; where variants have the colours, several groups may have one. */
 #define FIGURE_GROUPS_MAX   12
 #define FIGURE_MARKS_MAX    8
+/* Keeps a number and its unit on one line. */
+#define NBSP "\u00a0"
 /* Points that a run's curve is reduced to for drawing: about two spans of time to the pixel in the widest figure. */
 #define FIGURE_POINTS 2400
 
@@ -114,27 +116,28 @@ void figure_curves_read(struct figure_model *m);
 void figure_groups_form(struct figure_model *m);
 /* Which curves of a panel lie upon each other */
 void figure_heaps_find(struct figure_model *m);
-/* figure_words.c */
-void figure_words_find(struct figure_model *m);
+/* figure_notes.c */
 char *figure_note(const struct figure_model *m, const struct figure_cell *c);
 /* Above the panels; after the cells' own. */
 void figure_panel_notes_find(struct figure_model *m);
 /* One note for cells that run alike, with ranges where they differ. */
 char *figure_note_of_group(const struct figure_model *m, int group);
-/* "1.11, 1.16 to 1.27" of the panels marked; caller frees. */
-char *figure_panel_list(const struct figure_model *m, const bool *in);
 /* The words in the middle of a panel without any curve, "" for one with; and in a cell of the heat map. Caller frees. */
 char *figure_panel_says(const struct figure_model *m, size_t panel);
 char *figure_heat_text(const struct figure_model *m, const struct figure_cell *c);
 char *figure_heat_sub(const struct figure_model *m, const struct figure_cell *c);
-/* "202 MB" with a blank that does not break. */
-void figure_size(char *buf, size_t n, double bytes);
 /* "OOM-killed" */
 const char *figure_failure(enum outcome o);
+/* figure_words.c */
+void figure_words_find(struct figure_model *m);
+/* "1.11, 1.16 to 1.27" of the panels marked; caller frees. */
+char *figure_panel_list(const struct figure_model *m, const bool *in);
 /* "6.18" of the campaign's kernel. Caller frees. */
 char *figure_kernel(const struct figure_model *m);
 /* "limit 1 GB", "" for 0; caller frees. */
 char *figure_limit_name(uint64_t limit_bytes);
+/* figure_facts.c: "202 MB" with a blank that does not break. */
+void figure_size(char *buf, size_t n, double bytes);
 
 /* figure.c: HOME/plots/NAME.gp with the folders as its arguments; later: the command that draws it later. */
 int figure_script_run(const char *home, const char *name, const char *plots, const char *out, const char *later, struct err *err);

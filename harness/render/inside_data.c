@@ -15,8 +15,6 @@
 #include "render/gp.h"
 #include "render/inside_parts.h"
 
-#define NBSP "\u00a0"
-
 static const char *kind(const struct inside *in)
 {
 	return in->lines ? "numbers" : "inside";

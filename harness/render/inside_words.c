@@ -6,7 +6,6 @@
 #include "base/units.h"
 #include "render/inside_parts.h"
 
-#define NBSP "\u00a0"
 /* What is smaller everywhere in a figure, in parts of its peak, is drawn as one; thread stacks count as native up to the other. */
 #define OTHER_SHARE  0.01
 #define THREAD_SHARE 0.03
