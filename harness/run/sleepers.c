@@ -31,7 +31,7 @@ struct thread {
 	bool late;        /* the kernel's own timer would end it too late */
 	bool went_on;     /* it was disturbed and sleeps on: the same wait under another key */
 	bool zombie;
-	bool held; /* it was to be woken and is traced still: to be let go at its stop, or its end to be taken */
+	bool held; /* it was to be woken and is traced still: to be ended at its stop, or its end to be taken. Key and wait stand */
 	bool seen;
 };
 
@@ -47,6 +47,7 @@ struct sleepers {
 	const struct clock *clock;
 	struct process *processes; /* owned */
 	size_t n;
+	uint64_t wakes;                 /* of those that were held, since the last sleepers_wake() */
 	int error;                      /* -EMFILE: a thread's files could not be opened */
 };
 
@@ -316,15 +317,26 @@ static bool has_key(const struct thread *t)
 	return n > 0 && n == t->key_len && !memcmp(text, t->key, n);
 }
 
+/* What came of waking it, now or later: whatever it does now is to be learnt anew. */
+static void note_wake(struct thread *t, int r, uint64_t *wakes)
+{
+	t->held = r == -EAGAIN;
+	t->went_on = r == WAKE_DISTURBED;
+	*wakes += r == WAKE_DONE;
+	t->key_len = 0;
+}
+
 /* A thread of which nothing is known: its key, its state, its limit. Between two equal keys all of it belongs together. */
-static bool learn(const struct sleepers *s, struct thread *t, bool *ret_ended)
+static bool learn(struct sleepers *s, const struct process *p, struct thread *t, bool *ret_ended)
 {
 	char call[TEXT_MAX];
 
 	*ret_ended = false;
-	if (t->held && !wake_let_go(t->tid))
-		return false;
-	t->held = false;
+	if (t->held) {
+		note_wake(t, wake_later(p->pid, t->tid, t->schedstat_fd, t->key, &t->wait), &s->wakes);
+		if (t->held)
+			return false;
+	}
 
 	size_t n = proc_read(t->schedstat_fd, t->key, sizeof(t->key)), call_len = n ? proc_read(t->syscall_fd, call, sizeof(call)) : 0;
 
@@ -376,7 +388,7 @@ static bool learn_all(struct sleepers *s, bool thorough)
 		for (size_t k = 0; k < p->n; k++) {
 			bool ended;
 
-			if (p->threads[k].key_len || learn(s, &p->threads[k], &ended))
+			if (p->threads[k].key_len || learn(s, p, &p->threads[k], &ended))
 				continue;
 			learnt = false;
 			if (ended)
@@ -486,16 +498,15 @@ int sleepers_wake(struct sleepers *s, int64_t now_ns, uint64_t *wakes, pid_t *re
 				continue;
 			int r = wake_thread(p->pid, t->tid, t->schedstat_fd, t->key, &t->wait);
 
-			t->held = r == -EAGAIN;
 			/* One that is just ending may not be traced either. */
 			if (r < 0 && r != -ESRCH && r != -EAGAIN && state_of(t) == 'S') {
 				*ret_tid = t->tid;
 				return r;
 			}
-			t->went_on = r == WAKE_DISTURBED;
-			*wakes += r == WAKE_DONE;
-			t->key_len = 0; /* whatever it does now is to be learnt anew */
+			note_wake(t, r, wakes);
 		}
+	*wakes += s->wakes;
+	s->wakes = 0;
 	return 0;
 }
 

@@ -120,14 +120,26 @@ static int end_call(pid_t tid, bool same, const struct timed_wait *wait)
 	return ptrace(PTRACE_SETREGS, tid, 0, &r) < 0 ? -errno : WAKE_DONE;
 }
 
-bool wake_let_go(pid_t tid)
+/* It has stopped. */
+static int end_in_stop(pid_t tid, bool own, int status, int schedstat_fd, const char *key, const struct timed_wait *wait)
 {
-	int status = 0, r = tracee_take_stop(tid, tracee_is_own(tid), &status);
+	bool ours = status >> 8 == PTRACE_EVENT_STOP;
+	int r = ours ? end_call(tid, is_same_wait(schedstat_fd, key), wait) : WAKE_ELSEWHERE;
+
+	/* A signal of its own that came first is delivered. */
+	if (tracee_detach(tid, ours ? 0 : status & 0xff))
+		return r;
+	return tracee_wait_for_stop(tid, own, STOP_MAX_NS, &status) == -ETIMEDOUT ? -EAGAIN : -ESRCH;
+}
+
+int wake_later(pid_t pid, pid_t tid, int schedstat_fd, const char *key, const struct timed_wait *wait)
+{
+	bool own = pid == tid && tracee_is_own(tid);
+	int status = 0, r = tracee_take_stop(tid, own, &status);
 
 	if (r < 0)
-		return r != -EAGAIN;
-	(void)wake_again(tid);
-	return tracee_detach(tid, status >> 8 == PTRACE_EVENT_STOP ? 0 : status & 0xff);
+		return r == -EAGAIN ? -EAGAIN : -ESRCH;
+	return end_in_stop(tid, own, status, schedstat_fd, key, wait);
 }
 
 int wake_thread(pid_t pid, pid_t tid, int schedstat_fd, const char *key, const struct timed_wait *wait)
@@ -141,21 +153,10 @@ int wake_thread(pid_t pid, pid_t tid, int schedstat_fd, const char *key, const s
 	int r = tracee_wait_for_stop(tid, own, STOP_MAX_NS, &status);
 	if (r < 0)
 		return r == -ETIMEDOUT ? -EAGAIN : -ESRCH;
-	bool ours = status >> 8 == PTRACE_EVENT_STOP;
-	r = ours ? end_call(tid, is_same_wait(schedstat_fd, key), wait) : WAKE_ELSEWHERE;
-	/* A signal of its own that came first is delivered. */
-	if (tracee_detach(tid, ours ? 0 : status & 0xff))
-		return r;
-	return tracee_wait_for_stop(tid, own, STOP_MAX_NS, &status) == -ETIMEDOUT ? -EAGAIN : -ESRCH;
+	return end_in_stop(tid, own, status, schedstat_fd, key, wait);
 }
 
 #else
-
-bool wake_let_go(pid_t tid)
-{
-	(void)tid;
-	return true;
-}
 
 int wake_again(pid_t tid)
 {
@@ -171,6 +172,11 @@ int wake_thread(pid_t pid, pid_t tid, int schedstat_fd, const char *key, const s
 	(void)key;
 	(void)wait;
 	return -ENOSYS;
+}
+
+int wake_later(pid_t pid, pid_t tid, int schedstat_fd, const char *key, const struct timed_wait *wait)
+{
+	return wake_thread(pid, tid, schedstat_fd, key, wait);
 }
 
 #endif

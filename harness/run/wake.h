@@ -18,10 +18,10 @@ enum wake_result {
 };
 
 /* key: the schedstat of that wait, schedstat_fd: to read it again. -ESRCH: it has ended; -EPERM: it may not be traced;
- * -EAGAIN: it is traced still, as it did not stop in time or was killed in its stop, and is to be let go. */
+ * -EAGAIN: it is traced still, as it did not stop in time or was killed in its stop: wake_later(). */
 int wake_thread(pid_t pid, pid_t tid, int schedstat_fd, const char *key, const struct timed_wait *wait);
-/* Lets such a thread go: true when that is done, or it has ended; false: not yet. */
-bool wake_let_go(pid_t tid);
+/* The same of a thread that did not stop in time, once it has: its wait is as over then as it was before. -EAGAIN: not yet. */
+int wake_later(pid_t pid, pid_t tid, int schedstat_fd, const char *key, const struct timed_wait *wait);
 /* Of a thread in a ptrace stop: the system call that the stop has interrupted, if it is in one, begins anew when it goes on, and
  * not by restart_syscall, which hides what it waits for. -errno. */
 int wake_again(pid_t tid);

@@ -28,10 +28,25 @@ RELEASES = ["1.11", "1.12", "1.13", "1.16", "latest"]
 TURNING_POINTS = ["1.18", "1.19", "1.23"]
 REPEATS = 2  # at most, of a test of which a run was disturbed
 MISSED_MAX = 0.01  # of a run's ticks, of 100 or more: as in cmd/show.c
+STALLED_MAX = 0.5  # of a test's time
 
 
 def pytest_addoption(parser):
     parser.addoption("--build", default="build", help="the build directory to test")
+
+
+def stalled_s():
+    """For how long so far some thread of this machine was ready and had no CPU (Documentation/accounting/psi.rst); 0: not known."""
+    try:
+        some = pathlib.Path("/proc/pressure/cpu").read_text().splitlines()[0]
+        return int(re.search(r"total=(\d+)", some)[1]) / 1e6
+    except (OSError, TypeError, IndexError):
+        return 0
+
+
+def slack_s():
+    """How late a thread may be. Of a machine on which more threads are ready than it has CPUs for some of its last minute: more."""
+    return 0.1 if os.getloadavg()[0] < 1.5 * os.cpu_count() else 2
 
 
 def missed_share(record):
@@ -46,7 +61,16 @@ def missed_share(record):
     return sampling["missed"] / ticks if ticks >= 100 else 0
 
 
-def worst_disturbance(item):
+def disturbance(item, since, stalled):
+    """What kept the machine from its work during this test, in words; None: nothing did."""
+    missed = worst_missed(item)
+    if missed > MISSED_MAX:
+        return f"{100 * missed:.1f} % of the ticks missed"
+    share = (stalled_s() - stalled) / max(time.monotonic() - since, 5)  # the kernel counts every 2 s
+    return f"threads waited for a CPU for {100 * share:.0f} % of the time" if share > STALLED_MAX else None
+
+
+def worst_missed(item):
     """The largest share of ticks that a run of this test has missed."""
     values = getattr(item, "funcargs", {}).values()
     folders = [item.funcargs["tmp_path"]] if "tmp_path" in item.funcargs else []
@@ -54,7 +78,7 @@ def worst_disturbance(item):
     return max((missed_share(r) for folder in folders for r in pathlib.Path(folder).rglob("run.json")), default=0)
 
 
-repeated = []  # (test, the share that it had missed, what failed)
+repeated = []  # (test, what disturbed it, what failed)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -62,10 +86,10 @@ def pytest_runtest_protocol(item, nextitem):
     """As pytest's own, but only the last attempt is reported."""
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     for left in reversed(range(REPEATS + 1)):
-        item.disturbance = 0
+        item.disturbance, item.since, item.stalled = None, time.monotonic(), stalled_s()
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
         failed = [report.when for report in reports if report.failed]
-        if left == 0 or failed != ["call"] or item.disturbance <= MISSED_MAX:
+        if left == 0 or failed != ["call"] or not item.disturbance:
             break
         failure = next(report for report in reports if report.failed).longreprtext.splitlines()
         repeated.append((item.nodeid, item.disturbance, next((line[1:].strip() for line in failure if line.startswith("E ")), failure[-1])))
@@ -79,8 +103,8 @@ def pytest_runtest_protocol(item, nextitem):
 def pytest_terminal_summary(terminalreporter):
     if repeated:
         terminalreporter.section(f"tests repeated, as runs of theirs were disturbed: {len({test for test, _, _ in repeated})}")
-    for test, share, what in repeated:
-        terminalreporter.line(f"REPEATED {test}: {100 * share:.1f} % of the ticks missed; {what}")
+    for test, why, what in repeated:
+        terminalreporter.line(f"REPEATED {test}: {why}; {what}")
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -88,7 +112,7 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
     if call.when == "call" and report.failed:
-        item.disturbance = worst_disturbance(item)  # now: its folders may be gone after it
+        item.disturbance = disturbance(item, item.since, item.stalled)  # now: its folders may be gone after it
     if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped, which CI does not allow: {report.longrepr}"

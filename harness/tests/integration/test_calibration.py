@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import ROOT, newest_campaign
+from conftest import ROOT, newest_campaign, slack_s
 
 MIB = 1 << 20
 SIZES = [1, 7, 100]
@@ -122,7 +122,8 @@ def test_rates(memtide, scenario, stimulus, rate):
     sampling = run["sampling"]
     ticks = sampling["samples"] + sampling["missed"]
     assert sampling["rate_hz"] == rate == result.campaign.info["rate_hz"]
-    assert ticks == pytest.approx(rate * run["target_s"], rel=0.02, abs=3), "every tick is taken or counted as missed"
+    # Those before its first sample and after its end do not count: under its exec, and until its end was noticed.
+    assert ticks == pytest.approx(rate * run["target_s"], rel=0.02, abs=max(3, rate * 0.05)), "every tick is taken or counted as missed"
     assert sampling["samples"] > 0.5 * ticks
     assert sampling["lost"] == 0
     assert 0 <= sampling["lateness_us"]["p50"] <= sampling["lateness_us"]["p99"] <= sampling["lateness_us"]["max"]
@@ -137,9 +138,13 @@ def test_rates(memtide, scenario, stimulus, rate):
 
 
 def test_a_process_of_a_millisecond(memtide, scenario):
+    busy = slack_s() > 0.1
     result = memtide("run", scenario(command=["/bin/sleep", "0.001"], run="timeout: 20s, repeat: 10"))
     for run in result.runs():
         assert run["outcome"] == "ok"
+        if busy and run["sampling"]["samples"] == 0:
+            assert run["missing"]["peak_rss_bytes"] == "RSS was never read" and run["sampling"]["missed"] > 0
+            continue
         assert result.campaign.samples(repeat=run["repeat"]) and run["sampling"]["samples"] >= 1
         assert run["metrics"]["peak_rss_bytes"] > 100_000
 

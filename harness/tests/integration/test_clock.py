@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from conftest import RELEASES, ROOT, newest_campaign, wait_until
+from conftest import RELEASES, ROOT, newest_campaign, slack_s, wait_until
 
 GO_STIMULI = ROOT / "harness/tests/stimuli/go"
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
@@ -72,7 +72,8 @@ def assert_moved(run, seconds):
     clock = run["clock"]
     assert run["outcome"] == "ok", run["why"]
     assert (clock["kind"], clock["ended"]) == ("virtual", None)
-    assert seconds <= run["target_s"] + 0.001 and run["target_s"] < seconds * 1.01 + max(1, run["wall_s"])
+    # It counts from when its exec was seen.
+    assert seconds <= run["target_s"] + slack_s() and run["target_s"] < seconds * 1.01 + max(1, run["wall_s"])
     assert run["wall_s"] < QUICK
     assert clock["jumps"] >= 1 and 0 < clock["largest_jump_s"] <= clock["skipped_s"] + 1e-6
     assert clock["kernel_timers"] == "real"
@@ -98,6 +99,25 @@ def test_a_wait(virtual, mode):
     assert result.run()["outcome"] == "ok", said(result)
     assert LONG <= own_time(result) + 0.001 and own_time(result) < LONG + max(LATE, result.run()["wall_s"])
     assert_moved(result.run(), LONG)
+
+
+def test_a_wait_of_a_starved_thread(memtide, scenario, stimulus):
+    """It does not stop within 0.1 s when it is to be woken: 40 others want its CPU, and it is the last to get it. Then its wait was
+    begun anew once, and took twice as long."""
+    for tool in ("taskset", "chrt"):
+        assert shutil.which(tool), f"prerequisite: {tool} (util-linux)"
+    cpu = str(min(os.sched_getaffinity(0)))
+    hogs = [subprocess.Popen(["taskset", "-c", cpu, "sh", "-c", "while :; do :; done"]) for _ in range(40)]
+    try:
+        command = ["taskset", "-c", cpu, "chrt", "-i", "0", stimulus("alloc"), 2, 60000, "drop"]
+        result = memtide("run", scenario(command=command, run="timeout: 10min, clock: virtual, repeat: 6"), timeout=200)
+    finally:
+        for hog in hogs:
+            hog.kill()
+            hog.wait()
+    for run in result.runs():
+        assert run["outcome"] == "ok" and run["clock"]["ended"] is None, said(result)
+        assert 120 <= run["target_s"] + slack_s() and run["target_s"] < 120.1 + run["wall_s"]
 
 
 @pytest.mark.parametrize("program, mode", [("clock", m) for m in ("nanosleep", "cond", "epoll", "time")] + [("clock_family", "exec")])
@@ -289,6 +309,8 @@ def go_program(memtide, scenario, toolchains):
 
     def call(name, *args, releases=RELEASES, cgo=False, repeat=1):
         program = f"{{dir: {GO_STIMULI / name}, cgo: {str(cgo).lower()}}}"
+        if name == "clockprog":
+            args += ("-slack", f"{slack_s()}s")
         extra = f"args: {json.dumps(args)}\naxes: {{go: {json.dumps(releases)}}}"
         path = scenario(name, program=program, run=f"timeout: 10h, clock: virtual, repeat: {repeat}", extra=extra)
         return memtide("run", path, timeout=300)
@@ -382,7 +404,7 @@ def test_repeats_of_a_sleep(virtual):
     assert len(runs) == 20
     for repeat, run in enumerate(runs, 1):
         assert_moved(run, LONG)
-        assert own_time(result, repeat) == pytest.approx(LONG, abs=0.02)
+        assert own_time(result, repeat) == pytest.approx(LONG, abs=0.2 * slack_s())
 
 
 def test_side_by_side(virtual):

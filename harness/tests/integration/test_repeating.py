@@ -14,12 +14,16 @@ HERE = pathlib.Path(__file__).parent
 @pytest.fixture
 def attempts(tmp_path_factory):
     """attempts(missed, passes) runs a test whose run missed that many of 1 000 ticks, and which passes at that attempt; returns how
-    often it was run, and (failed, output). In a folder that is not this test's own: it holds a record of a disturbed run."""
+    often it was run, and (failed, output). In a folder that is not this test's own: it holds a record of a disturbed run. stalled:
+    so many seconds of it some thread had no CPU."""
 
-    def call(missed, passes, folder="tmp_path"):
+    def call(missed, passes, folder="tmp_path", stalled=0):
         work = tmp_path_factory.mktemp("repeating")
         (work / "test_it.py").write_text(
-            "import json, pathlib\n"
+            "import itertools, json, pathlib\n"
+            "import conftest\n"
+            f"stalls = itertools.count(100, {stalled})\n"
+            "conftest.stalled_s = lambda: next(stalls)\n"
             f"COUNT = pathlib.Path({str(work / 'count')!r})\n"
             "def test_it(tmp_path, tmp_path_factory):\n"
             "    COUNT.write_text((COUNT.read_text() if COUNT.exists() else '') + 'x')\n"
@@ -52,6 +56,12 @@ def test_without_a_disturbed_run_it_fails_at_once(attempts):
     count, failed, out = attempts(missed=10, passes=2)
     assert (count, failed) == (1, True)
     assert "epeated" not in out
+
+
+def test_a_starved_test_is_repeated(attempts):
+    count, failed, out = attempts(missed=0, passes=2, stalled=10)
+    assert (count, failed) == (2, False)
+    assert "threads waited for a CPU for 200 % of the time" in out
 
 
 def test_the_runs_of_others_do_not_count(attempts):
