@@ -69,7 +69,7 @@ def test_a_run_of_a_built_program_has_them_too(memtide, toolchains, scenario):
         assert sorted(run) == sorted(first_column("run.json"))
         assert run["format"] == "memtide-run/1"
         assert sorted(run["go"]) == ["line", "version"]
-        assert sorted(run["program"]) == ["default_godebug", "flags", "name", "sha256"]
+        assert sorted(run["program"]) == ["default_godebug", "flags", "kind", "name", "sha256"]
         if run["outcome"] != "not-applicable":
             assert re.fullmatch("[0-9a-f]{64}", run["program"]["sha256"])
             continue
