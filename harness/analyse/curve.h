@@ -106,7 +106,7 @@ void band_done(struct band *b);
 #define cleanup_band __attribute__((cleanup(band_done)))
 
 /* A time during which a value stays where it is: at least 5 s long, and at least 5 % of the peak away from the one before
- * it unless it left that one in between; a gap within is no leaving. What lies between two plateaus is a step or a ramp: curve_is_step(). */
+ * it unless it left that one in between; a gap within is no leaving. */
 struct plateau {
 	int64_t from_ns, to_ns;
 	uint64_t value; /* median */
@@ -120,8 +120,6 @@ struct plateaus {
 void curve_plateaus(const struct curve *c, struct plateaus *ret);
 void plateaus_done(struct plateaus *p);
 #define cleanup_plateaus __attribute__((cleanup(plateaus_done)))
-/* Whether the way from one plateau to the next took less than 1 s, or than 1 % of the run where that is longer; else a ramp. */
-bool curve_is_step(const struct curve *c, const struct plateau *from, const struct plateau *to);
 
 /* Theil-Sen: the median of the slopes between all pairs of (at most 300) equally spaced values in [from_ns, to_ns), per
  * second, with the 95 % interval by Kendall's tau. The interval takes the values for independent, which memory is not: it

@@ -14,7 +14,6 @@
 #define GRID_STEP_MIN_NS (20 * NS_PER_MS)
 #define PLATEAU_MIN_NS   (5 * NS_PER_S)
 #define PLATEAU_MIN_VALUES 3 /* what is_steady() divides; of a run of days these are longer than 5 s */
-#define STEP_MAX_NS      (1 * NS_PER_S)
 
 #define SLOPE_VALUES_MAX 300
 #define SLOPE_VALUES_MIN 10
@@ -261,13 +260,6 @@ void plateaus_done(struct plateaus *p)
 {
 	free(p->v);
 	*p = (struct plateaus){ 0 };
-}
-
-bool curve_is_step(const struct curve *c, const struct plateau *from, const struct plateau *to)
-{
-	int64_t longest = c->end_ns / 100 > STEP_MAX_NS ? c->end_ns / 100 : STEP_MAX_NS;
-
-	return to->from_ns - from->to_ns < longest;
 }
 
 static int by_size(const void *a, const void *b)

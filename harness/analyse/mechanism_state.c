@@ -9,7 +9,6 @@
 #include "analyse/mechanism_parts.h"
 #include "analyse/metrics.h"
 #include "base/alloc.h"
-#include "base/units.h"
 #include "plan/metric.h"
 #include "record/reader.h"
 

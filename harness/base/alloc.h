@@ -29,26 +29,13 @@ static inline void cleanup_closep(int *fd)
 		(void)close(*fd);
 }
 
-static inline void cleanup_fclosep(FILE **f)
-{
-	if (*f)
-		(void)fclose(*f);
-}
-
 #define cleanup_free __attribute__((cleanup(cleanup_freep)))
 #define cleanup_close __attribute__((cleanup(cleanup_closep)))
-#define cleanup_fclose __attribute__((cleanup(cleanup_fclosep)))
 
-/* Moves an owned pointer or fd out of its variable, so that the cleanup attribute has nothing left to do. */
+/* Moves an owned pointer out of its variable, so that the cleanup attribute has nothing left to do. */
 #define TAKE(p)                      \
 	({                           \
 		__typeof__(p) t_ = (p); \
 		(p) = NULL;          \
 		t_;                  \
-	})
-#define TAKE_FD(fd)          \
-	({                   \
-		int t_ = (fd); \
-		(fd) = -1;   \
-		t_;          \
 	})

@@ -7,7 +7,6 @@
 
 #include "base/alloc.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "base/subprocess.h"
 #include "base/units.h"

@@ -66,7 +66,8 @@ static int digest_file(const char *path, const char *below, const struct stat *s
 	return r;
 }
 
-int source_digest(const char *dir, const char *name, struct strv *ret, struct err *err)
+/* All below dir, paths beginning with name. */
+static int digest_folder(const char *dir, const char *name, struct strv *ret, struct err *err)
 {
 	struct digest d = { name, ret };
 
@@ -104,10 +105,10 @@ int program_stage(const struct program *p, const char *home, const char *go_line
 static int bundled_digest(const struct program *p, const char *home, struct strv *ret, struct err *err)
 {
 	cleanup_free char *mark = strf("%s/goprogs/mark", home);
-	int r = source_digest(p->dir, p->name, ret, err);
+	int r = digest_folder(p->dir, p->name, ret, err);
 
 	if (r == 0 && folder_exists(mark))
-		r = source_digest(mark, "mark", ret, err);
+		r = digest_folder(mark, "mark", ret, err);
 	return r;
 }
 
@@ -179,7 +180,8 @@ char *go_mod_with_line(const char *text, const char *go_line)
 	return strv_join(&kept, "\n");
 }
 
-void go_mod_local_replacements(const char *text, struct strv *ret)
+/* Local folders on the right of replace directives, as written. */
+static void local_replacements(const char *text, struct strv *ret)
 {
 	cleanup_strv struct strv words = STRV_INIT;
 
@@ -200,15 +202,15 @@ static int module_digest(const struct program *p, struct strv *ret, struct err *
 	go_mod = strf("%s/go.mod", root);
 	r = file_read(go_mod, GO_MOD_MAX, &text, NULL, err);
 	if (r == 0)
-		r = source_digest(root, "", ret, err);
+		r = digest_folder(root, "", ret, err);
 	if (r < 0)
 		return r;
-	go_mod_local_replacements(text, &replacements);
+	local_replacements(text, &replacements);
 	for (size_t i = 0; r == 0 && i < replacements.n; i++) {
 		const char *to = replacements.v[i];
 		cleanup_free char *dir = to[0] == '/' ? xstrdup(to) : strf("%s/%s", root, to);
 
-		r = source_digest(dir, to, ret, err);
+		r = digest_folder(dir, to, ret, err);
 	}
 	/* Which package of the module is meant, and from where. */
 	strv_pushf(ret, "package %s of %s", p->package, p->dir);

@@ -9,11 +9,9 @@
 
 struct err;
 
-/* Appends "<sha256> <path>" for every file below dir, sorted, paths beginning with name; .git and what cannot be a source (no
- * regular file, no link to one) are left out. A file above 64 MB counts by its size and time of change alone. */
-int source_digest(const char *dir, const char *name, struct strv *ret, struct err *err);
-/* The same for all that a program is built from. A bundled one: its directory and mark's. A module: the whole module around
- * program->dir, and the folders that its go.mod replaces others by. */
+/* Appends "<sha256> <path>" for every file that a program is built from, sorted folder by folder; .git and what cannot be a source (no
+ * regular file, no link to one) are left out. A file above 64 MB counts by its size and time of change alone. A bundled program: its
+ * folder and mark's. A module: the whole module around program->dir, and the folders that its go.mod replaces others by. */
 int program_digest(const struct program *p, const char *home, struct strv *ret, struct err *err);
 
 /* Lays a bundled program out in dir: go.mod with the go line, mark/, and NAME/. */
@@ -25,5 +23,3 @@ int module_root(const char *dir, char **ret, struct err *err);
 char *go_mod_line(const char *text);
 /* The go.mod with another go line, and without a toolchain line (it could contradict). Caller frees. */
 char *go_mod_with_line(const char *text, const char *go_line);
-/* Local folders on the right of replace directives, as written. */
-void go_mod_local_replacements(const char *text, struct strv *ret);

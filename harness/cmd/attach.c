@@ -11,7 +11,6 @@
 
 #include "base/alloc.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/safe_text.h"
 #include "base/strv.h"

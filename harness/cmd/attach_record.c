@@ -8,7 +8,6 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "base/units.h"
 #include "cmd/attach_parts.h"
 #include "cmd/cmd.h"

@@ -12,7 +12,6 @@
 #include <time.h>
 
 #include "base/alloc.h"
-#include "base/err.h"
 #include "base/units.h"
 #include "cmd/corpus_parts.h"
 #include "cmd/run_parts.h"

@@ -8,7 +8,6 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/units.h"
 #include "build/toolchain.h"
 #include "cmd/cmd.h"

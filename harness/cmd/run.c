@@ -10,7 +10,6 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/units.h"
 #include "cmd/cmd.h"
 #include "cmd/run_parts.h"
 #include "record/reader.h"

@@ -7,7 +7,6 @@
 #include "analyse/metrics.h"
 #include "base/alloc.h"
 #include "base/err.h"
-#include "base/units.h"
 #include "cmd/run_parts.h"
 #include "record/reader.h"
 #include "run/foreign.h"

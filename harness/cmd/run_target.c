@@ -9,7 +9,6 @@
 
 #include "base/alloc.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "cmd/run_parts.h"
 #include "run/owner.h"
 

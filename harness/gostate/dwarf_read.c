@@ -352,13 +352,19 @@ static void note(struct dwarf_entry *e, uint32_t name, const struct attribute *a
 		e->language = a->number;
 }
 
+/* Whether more entries were read than any binary has: a hostile one. All reading fails from then on. */
+static bool is_exhausted(const struct dwarf_info *d)
+{
+	return d->work > WORK_MAX;
+}
+
 bool dwarf_entry_at(struct dwarf_info *d, const struct dwarf_unit *unit, uint64_t offset, struct dwarf_entry *ret)
 {
 	const unsigned char *at, *end;
 	const struct abbrev *a;
 	uint64_t code, until = offset < unit->end && unit->end - offset > ENTRY_BYTES_MAX ? offset + ENTRY_BYTES_MAX : unit->end;
 
-	if (offset < unit->first || offset >= unit->end || dwarf_is_exhausted(d) || !section_need(&d->info, until) || !load_table(d, unit))
+	if (offset < unit->first || offset >= unit->end || is_exhausted(d) || !section_need(&d->info, until) || !load_table(d, unit))
 		return false;
 	d->work++;
 	at = d->info.bytes + offset;
@@ -404,11 +410,6 @@ bool dwarf_sibling(struct dwarf_info *d, struct dwarf_entry *entry)
 	return entry->tag != 0;
 }
 
-bool dwarf_is_exhausted(const struct dwarf_info *d)
-{
-	return d->work > WORK_MAX;
-}
-
 /* ---- units -------------------------------------------------------------------------------------------------------------------------- */
 
 bool dwarf_unit_at(struct dwarf_info *d, uint64_t offset, struct dwarf_unit *ret)
@@ -419,7 +420,7 @@ bool dwarf_unit_at(struct dwarf_info *d, uint64_t offset, struct dwarf_unit *ret
 
 	d->work++;
 	/* 12 + 2 + 1 + 1 + 8 + 8 + 8: the longest header. */
-	if (dwarf_is_exhausted(d) || offset >= d->info.size || !section_need(&d->info, d->info.size - offset < 40 ? d->info.size : offset + 40))
+	if (is_exhausted(d) || offset >= d->info.size || !section_need(&d->info, d->info.size - offset < 40 ? d->info.size : offset + 40))
 		return false;
 	at = d->info.bytes + offset;
 	end = d->info.bytes + (d->info.size - offset < 40 ? d->info.size : offset + 40);

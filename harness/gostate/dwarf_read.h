@@ -48,8 +48,6 @@ bool dwarf_entry_at(struct dwarf_info *d, const struct dwarf_unit *unit, uint64_
 bool dwarf_sibling(struct dwarf_info *d, struct dwarf_entry *entry);
 /* An address of .debug_addr. */
 bool dwarf_address(struct dwarf_info *d, const struct dwarf_unit *unit, uint64_t index, uint64_t *ret);
-/* Whether more entries were read than any binary has: a hostile one. All reading fails from then on. */
-bool dwarf_is_exhausted(const struct dwarf_info *d);
 
 /* For expressions: an unsigned LEB128 in [*at, end). */
 bool leb128(const unsigned char **at, const unsigned char *end, uint64_t *ret);

@@ -33,7 +33,8 @@ bool elf_has_section(Elf *elf, const char *name)
 	return elf_section(elf, name, &header) != NULL;
 }
 
-bool elf_bytes(Elf *elf, uint64_t address, void *ret, size_t n)
+/* Bytes at an address of the file's, from its sections; false: none there. */
+static bool bytes_at(Elf *elf, uint64_t address, void *ret, size_t n)
 {
 	Elf_Scn *scn = NULL;
 	GElf_Shdr h;
@@ -65,7 +66,7 @@ void elf_go_string(Elf *elf, uint64_t address, char *ret, size_t n)
 	uint64_t header[2]; /* text, length */
 
 	ret[0] = '\0';
-	if (!elf_bytes(elf, address, header, sizeof(header)) || header[1] >= n || !elf_bytes(elf, header[0], ret, header[1])) {
+	if (!bytes_at(elf, address, header, sizeof(header)) || header[1] >= n || !bytes_at(elf, header[0], ret, header[1])) {
 		ret[0] = '\0';
 		return;
 	}

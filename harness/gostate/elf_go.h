@@ -12,8 +12,6 @@
 /* NULL: none of that name. */
 Elf_Scn *elf_section(Elf *elf, const char *name, GElf_Shdr *ret);
 bool elf_has_section(Elf *elf, const char *name);
-/* Bytes at an address of the file's, from its sections; false: none there. */
-bool elf_bytes(Elf *elf, uint64_t address, void *ret, size_t n);
 /* A Go string header at the address, and the text that it points to. "" where it is none. */
 void elf_go_string(Elf *elf, uint64_t address, char *ret, size_t n);
 struct elf_symbol {

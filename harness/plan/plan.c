@@ -8,7 +8,6 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/file.h"
-#include "base/units.h"
 #include "plan/scenario_parts.h"
 
 #define CELLS_MAX 10000

@@ -10,7 +10,6 @@
 #include "base/file.h"
 #include "base/units.h"
 #include "plan/conversion.h"
-#include "plan/golist.h"
 #include "plan/scenario_parts.h"
 #include "plan/scenario_yaml.h"
 

@@ -29,7 +29,8 @@ static const char *const headlines[MECHANISM_COUNT_] = {
 	[MECHANISM_RUNTIME_OVERHEAD] = "The Go runtime itself holds %s of the %s.",
 };
 
-char *diagnosis_headline(const struct diagnosis *d)
+/* One sentence: "Goroutines hold 28.1 MB of the 31.0 MB that are resident." Caller frees. */
+static char *headline_of(const struct diagnosis *d)
 {
 	double held = d->by[d->mechanism];
 	char a[32], b[32];
@@ -227,7 +228,8 @@ static void add_profiles(const struct strv *profiles, struct strv *ret)
 			       "runtime/pprof, and it does.");
 }
 
-void diagnosis_next_steps(const struct diagnosis *d, const json_t *goroutines, const struct strv *profiles, struct strv *ret)
+/* Where to look next, a sentence each, the most useful first; appended. */
+static void next_steps(const struct diagnosis *d, const json_t *goroutines, const struct strv *profiles, struct strv *ret)
 {
 	enum mechanism m = d->mechanism == MECHANISM_UNKNOWN ? d->runner_up : d->mechanism;
 
@@ -251,7 +253,7 @@ void diagnosis_next_steps(const struct diagnosis *d, const json_t *goroutines, c
 char *diagnosis_text(const struct diagnosis *d, const json_t *goroutines, const struct strv *profiles)
 {
 	cleanup_strv struct strv lines = STRV_INIT;
-	cleanup_free char *headline = diagnosis_headline(d);
+	cleanup_free char *headline = headline_of(d);
 	const json_t *e;
 	size_t i;
 
@@ -259,7 +261,7 @@ char *diagnosis_text(const struct diagnosis *d, const json_t *goroutines, const 
 	json_array_foreach(d->evidence, i, e) strv_pushf(&lines, "- %s", text_of(e, "text"));
 	if (*diagnosis_remedy(d))
 		strv_pushf(&lines, "What would give it back: %s", diagnosis_remedy(d));
-	diagnosis_next_steps(d, goroutines, profiles, &lines);
+	next_steps(d, goroutines, profiles, &lines);
 	return strv_join(&lines, "\n");
 }
 
@@ -290,7 +292,7 @@ json_t *diagnosis_json(const struct diagnosis *d, const json_t *goroutines, cons
 	for (int m = 0; m < MECHANISM_UNKNOWN; m++)
 		if (d->by[m] > 0)
 			json_object_set_new(held, mechanism_to_string((enum mechanism)m), real_or_null(d->by[m]));
-	diagnosis_next_steps(d, goroutines, profiles, &steps);
+	next_steps(d, goroutines, profiles, &steps);
 	for (size_t i = 0; i < steps.n; i++)
 		json_array_append_new(next, json_text(steps.v[i]));
 	json_object_set_new(o, "held", held);

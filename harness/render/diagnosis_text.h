@@ -10,14 +10,10 @@
 
 struct strv;
 
-/* One sentence: "Goroutines hold 28.1 MB of the 31.0 MB that are resident." Caller frees. */
-char *diagnosis_headline(const struct diagnosis *d);
 /* What would give it back; "" where nothing is to be given back. Static. */
 const char *diagnosis_remedy(const struct diagnosis *d);
-/* Where to look next, a sentence each, the most useful first; appended. goroutines: goroutines.json, or NULL. profiles: paths of heap
- * profiles in order of time, or NULL; of two or more the command that compares first and last is told. */
-void diagnosis_next_steps(const struct diagnosis *d, const json_t *goroutines, const struct strv *profiles, struct strv *ret);
-/* All of it as one text of several lines, not wrapped. Caller frees. */
+/* All of it as one text of several lines, not wrapped; caller frees. goroutines: goroutines.json, or NULL. profiles: paths of heap profiles
+ * in order of time, or NULL; of two or more the command that compares first and last is told. */
 char *diagnosis_text(const struct diagnosis *d, const json_t *goroutines, const struct strv *profiles);
 /* The same for people, wrapped to so many columns. */
 void diagnosis_print(FILE *out, const struct diagnosis *d, const json_t *goroutines, const struct strv *profiles, int columns);

@@ -10,8 +10,6 @@
 
 #include "base/alloc.h"
 #include "base/err.h"
-#include "base/file.h"
-#include "base/units.h"
 #include "render/figure_parts.h"
 #include "render/gp.h"
 

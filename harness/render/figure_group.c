@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/units.h"
 #include "render/figure_parts.h"
 
 #define TIMES 400

@@ -9,7 +9,6 @@
 #include <time.h>
 
 #include "base/alloc.h"
-#include "base/units.h"
 #include "render/figure_facts.h"
 #include "render/figure_parts.h"
 #include "render/table.h"

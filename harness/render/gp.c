@@ -62,7 +62,8 @@ void gp_numbers(FILE *f, const char *name, const double *v, size_t n)
 	(void)fputs("]\n", f);
 }
 
-double gp_step(double length, double about)
+/* 1, 2, 3 or 5 times a power of ten, so that about `about` steps make the length. */
+static double find_step(double length, double about)
 {
 	static const double digits[] = { 1, 2, 3, 5, 10 };
 	double ten = pow(10, floor(log10(length / about))), best = ten, off = INFINITY;
@@ -98,8 +99,8 @@ struct gp_axes gp_axes_find(double span_s, double highest, double limit)
 	}
 	/* Above the limit there is room for its name. */
 	a.y_max = top * (limit > 0.95 * top ? 1.11 : 1.06);
-	a.t_step = gp_step(span_s / a.t_unit_s, 3.4);
-	a.y_step = gp_step(a.y_max / a.y_unit, 3.6);
+	a.t_step = find_step(span_s / a.t_unit_s, 3.4);
+	a.y_step = find_step(a.y_max / a.y_unit, 3.6);
 	return a;
 }
 

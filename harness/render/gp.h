@@ -23,8 +23,6 @@ struct gp_axes {
 
 /* span_s: of the time axis. top, limit: the highest value and the limit that is drawn; 0: none. */
 struct gp_axes gp_axes_find(double span_s, double top, double limit);
-/* 1, 2, 3 or 5 times a power of ten, so that about `about` steps make the length. */
-double gp_step(double length, double about);
 
 /* Composed in memory and put there whole or not at all. */
 struct err;

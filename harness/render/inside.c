@@ -4,7 +4,6 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
-#include "base/units.h"
 #include "render/inside_parts.h"
 
 #define POINTS      2400 /* of a curve, in a figure of its own */

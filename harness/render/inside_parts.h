@@ -61,7 +61,6 @@ struct inside {
 /* A campaign's panels, folded and with their words; n is 0 where no run has what the figure needs. */
 void inside_make(struct inside *in, const struct figure_model *m, const struct figure_overlays *over, bool lines);
 void inside_done(struct inside *in);
-#define cleanup_inside __attribute__((cleanup(inside_done)))
 
 /* inside_fold.c: puts alike neighbours together until at most `most` are left. */
 void inside_fold(struct inside *in, size_t most);

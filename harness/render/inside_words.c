@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/units.h"
 #include "render/inside_parts.h"
 
 /* What is smaller everywhere in a figure, in parts of its peak, is drawn as one; thread stacks count as native up to the other. */

@@ -12,7 +12,6 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/strv.h"
-#include "base/units.h"
 #include "base/wall_time.h"
 
 #define FILE_MAX_BYTES (64UL << 20)

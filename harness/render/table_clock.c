@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/units.h"
 #include "record/reader.h"
 #include "render/table.h"
 #include "render/table_parts.h"

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/units.h"
 #include "render/metric_text.h"
 #include "render/table_parts.h"
 

@@ -11,7 +11,8 @@
 
 #define ALIKE 0.1 /* of the larger value */
 
-bool folded_alike(const struct folded *a, const struct folded *b, enum metric m)
+/* Within a tenth, or what rounding makes of it; or missing in both. */
+static bool is_alike(const struct folded *a, const struct folded *b, enum metric m)
 {
 	double low = fmin(a->median, b->median), high = fmax(a->median, b->median), least = 1;
 
@@ -52,7 +53,7 @@ static bool belongs(const struct row *const *group, size_t n, const struct row *
 		if (!same_outcomes(group[i], r))
 			return false;
 		for (int m = 0; m < METRIC_COUNT_; m++)
-			if (shown[m] && !folded_alike(&group[i]->all[m], &r->all[m], (enum metric)m))
+			if (shown[m] && !is_alike(&group[i]->all[m], &r->all[m], (enum metric)m))
 				return false;
 	}
 	return true;

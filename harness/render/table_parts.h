@@ -36,8 +36,6 @@ struct view {
 /* shown: by metric; rows are alike if these are. full: no folding. */
 void view_make(const struct rows *rows, const bool *shown, bool full, struct view *ret);
 void view_done(struct view *view);
-/* Within a tenth, or what rounding makes of it; or missing in both. */
-bool folded_alike(const struct folded *a, const struct folded *b, enum metric m);
 
 /* What did not fit into the table: cells not run, failures, runs that ended differently, missing values. */
 void table_print_notes(FILE *out, const struct rows *rows, const struct table_style *style);

@@ -91,16 +91,11 @@ void clock_report(const struct clock *c, struct clock_report *ret)
 		*ret = (struct clock_report){ .kind = CLOCK_KIND_REAL, .ended_ns = -1 };
 }
 
-int64_t clock_at(const struct clock *c, int64_t monotonic_ns)
-{
-	int64_t offset = c->offset_ns ? atomic_load_explicit(c->offset_ns, memory_order_acquire) : 0;
-
-	return monotonic_ns - c->exec_ns + offset;
-}
-
 int64_t clock_now(const struct clock *c)
 {
-	return clock_at(c, clock_monotonic_ns());
+	int64_t now = clock_monotonic_ns(), offset = c->offset_ns ? atomic_load_explicit(c->offset_ns, memory_order_acquire) : 0;
+
+	return now - c->exec_ns + offset;
 }
 
 void clock_set_alarm(struct clock *c, int64_t target_ns)

@@ -81,8 +81,7 @@ void clock_report(const struct clock *c, struct clock_report *ret);
 
 /* CLOCK_MONOTONIC: for the harness's own deadlines. */
 int64_t clock_monotonic_ns(void);
-/* The target's time at that moment of CLOCK_MONOTONIC, if no jump came between. */
-int64_t clock_at(const struct clock *c, int64_t monotonic_ns);
+/* The target's time. */
 int64_t clock_now(const struct clock *c);
 
 /* The supervisor's own deadline. alarm_fd becomes readable when the target's time has come to target_ns, and until the next

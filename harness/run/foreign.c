@@ -67,7 +67,6 @@ bool foreign_parse_status(const char *text, struct foreign_status *ret)
 	(void)snprintf(s.name, sizeof(s.name), "%s", safe);
 	s.state = *state;
 	s.tgid = (pid_t)number_of(text, "\nTgid:", 0);
-	s.tracer = (pid_t)number_of(text, "\nTracerPid:", 0);
 	s.threads = (unsigned)number_of(text, "\nThreads:", 0);
 	s.inner_pid = last_number(proc_value(text, "\nNSpid:"));
 	/* Real, effective, saved, file system. */

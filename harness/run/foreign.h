@@ -53,7 +53,6 @@ struct foreign_status {
 	uid_t uid;
 	unsigned threads;
 	bool has_memory;      /* VmSize is there: a thread of the kernel and a zombie have none */
-	pid_t tracer;         /* who has it by ptrace; 0: nobody */
 };
 /* Pure. false: no such text. */
 bool foreign_parse_status(const char *text, struct foreign_status *ret);

@@ -25,7 +25,7 @@ struct thread {
 	int schedstat_fd, syscall_fd, stat_fd;
 	/* The wait that was last understood, and the schedstat that it belongs to; key_len 0: it may be awake. */
 	char key[TEXT_MAX], call[TEXT_MAX];
-	size_t key_len, call_len;
+	size_t key_len;
 	struct timed_wait wait;
 	int64_t until_ns; /* target's time; INT64_MAX: no limit */
 	bool late;        /* the kernel's own timer would end it too late */
@@ -349,7 +349,6 @@ static bool learn(struct sleepers *s, const struct process *p, struct thread *t,
 	bool went_on = t->went_on && t->wait.limit == WAIT_RELATIVE;
 	bool same = *t->call && (went_on || is_restart(call)) && same_arguments(call, t->call);
 	memcpy(t->call, call, call_len + 1);
-	t->call_len = call_len;
 	if (!t->zombie && (state != 'S' || !understand(s, t, same)))
 		return false;
 	t->key_len = n;

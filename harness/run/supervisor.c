@@ -10,7 +10,6 @@
 
 #include "base/alloc.h"
 #include "base/err.h"
-#include "base/file.h"
 #include "base/strv.h"
 #include "base/units.h"
 #include "record/record.h"

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/units.h"
 #include "record/record.h"
 #include "run/supervisor_parts.h"
 

@@ -373,22 +373,6 @@ static void test_plateaus_drift_and_noise(void **state)
 	PLATEAUS(16, 1, C({ { 0, 800 }, { 30, 800 }, { 30.1, 300 }, { 60, 300 } }), { { 0, 800 }, { 30.1, 300 } });
 }
 
-static void test_step_or_ramp(void **state)
-{
-	(void)state;
-	struct curve c = { .end_ns = 650 * S };
-	struct plateau a = { 0, 100 * S, 1 }, b = { 106 * S, 650 * S, 2 };
-
-	assert_true(curve_is_step(&c, &a, &b));
-	b.from_ns = 107 * S;
-	assert_false(curve_is_step(&c, &a, &b));
-	c.end_ns = 11 * S;
-	b.from_ns = 100 * S + 900 * MS;
-	assert_true(curve_is_step(&c, &a, &b));
-	b.from_ns = 101 * S;
-	assert_false(curve_is_step(&c, &a, &b));
-}
-
 static void test_slope(void **state)
 {
 	(void)state;
@@ -467,7 +451,6 @@ int main(void)
 		cmocka_unit_test(test_plateaus_of_days),
 		cmocka_unit_test(test_plateaus_ramps),
 		cmocka_unit_test(test_plateaus_drift_and_noise),
-		cmocka_unit_test(test_step_or_ramp),
 		cmocka_unit_test(test_slope),
 	};
 

@@ -157,7 +157,6 @@ static void status_is_read(void **state)
 	assert_string_equal(s.name, "server");
 	assert_int_equal(s.state, 'S');
 	assert_int_equal(s.tgid, 1234);
-	assert_int_equal(s.tracer, 77);
 	assert_int_equal(s.inner_pid, 7);
 	assert_int_equal(s.uid, 1001);
 	assert_int_equal(s.threads, 9);
