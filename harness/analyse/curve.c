@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/order.h"
 #include "record/reader.h"
 
 #define DECIMATE_MIN 16
@@ -356,13 +357,6 @@ static int by_time(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static int by_number(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* values: scratch for n numbers. */
 static struct band_point band_at(const struct curve *curves, size_t n, int64_t t_ns, uint64_t *values)
 {
@@ -374,7 +368,7 @@ static struct band_point band_at(const struct curve *curves, size_t n, int64_t t
 	}
 	if (!have)
 		return (struct band_point){ t_ns, MISSING, MISSING, MISSING, 0 };
-	qsort(values, have, sizeof(*values), by_number);
+	sort_u64s(values, have);
 
 	uint64_t low = values[(have - 1) / 2], high = values[have / 2];
 	return (struct band_point){ t_ns, low + (high - low) / 2, values[0], values[have - 1], (unsigned)have };

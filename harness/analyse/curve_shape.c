@@ -8,6 +8,7 @@
 
 #include "analyse/curve.h"
 #include "base/alloc.h"
+#include "base/order.h"
 #include "base/units.h"
 
 #define GRID_MAX         8000
@@ -77,13 +78,6 @@ static size_t reach_back(const struct grid *g, size_t s, size_t e, uint64_t widt
 	return e;
 }
 
-static int by_number(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* A gap sorts last. */
 static uint64_t grid_median(const struct grid *g, size_t s, size_t e)
 {
@@ -91,7 +85,7 @@ static uint64_t grid_median(const struct grid *g, size_t s, size_t e)
 	size_t n = e - s;
 
 	memcpy(v, g->v + s, n * sizeof(*v));
-	qsort(v, n, sizeof(*v), by_number);
+	sort_u64s(v, n);
 	while (n > 1 && v[n - 1] == MISSING)
 		n--;
 	return v[(n - 1) / 2];
@@ -262,13 +256,6 @@ void plateaus_done(struct plateaus *p)
 	*p = (struct plateaus){ 0 };
 }
 
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* Values in the middle of n equal spans of [from, to); gaps left out. Returns how many. */
 static size_t slope_values(const struct curve *c, int64_t from_ns, int64_t to_ns, size_t n, double *t_s, double *value)
 {
@@ -300,12 +287,12 @@ bool curve_slope(const struct curve *c, int64_t from_ns, int64_t to_ns, struct s
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = i + 1; k < n; k++)
 			slopes[pairs++] = (v[k] - v[i]) / (t[k] - t[i]);
-	qsort(slopes, pairs, sizeof(*slopes), by_size);
+	sort_doubles(slopes, pairs);
 
 	double size = (double)n, half = 1.959964 * sqrt(size * (size - 1) * (2 * size + 5) / 18) / 2, middle = (double)pairs / 2;
 	size_t low = middle > half ? (size_t)(middle - half) : 0, high = (size_t)(middle + half);
 
-	ret->per_s = pairs % 2 ? slopes[pairs / 2] : (slopes[pairs / 2 - 1] + slopes[pairs / 2]) / 2;
+	ret->per_s = median_of_sorted(slopes, pairs);
 	ret->low_per_s = slopes[low];
 	ret->high_per_s = slopes[high < pairs ? high : pairs - 1];
 	return true;

@@ -8,6 +8,7 @@
 
 #include "analyse/metrics_parts.h"
 #include "base/alloc.h"
+#include "base/order.h"
 #include "record/reader.h"
 
 /* The last one told is the one that holds; MISSING: none was. */
@@ -197,13 +198,6 @@ static void unsplit(struct work *w, enum metric m, const char *when)
 		metric_missing(w, m, "no split of RSS was taken%s", when);
 }
 
-static int by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* Of the splits in the last tenth, the one at the end among them: one from before it may be minutes old, and says nothing of it. The
  * lower one of two in the middle; MISSING: there is none. */
 static uint64_t median_of_tail(const struct work *w, enum rss_part part)
@@ -215,7 +209,7 @@ static uint64_t median_of_tail(const struct work *w, enum rss_part part)
 	for (size_t i = 0; i < s->n_splits; i++)
 		if (s->splits[i].t_ns >= w->tail_ns && s->splits[i].s.part[part] != MISSING)
 			v[n++] = s->splits[i].s.part[part];
-	qsort(v, n, sizeof(*v), by_value);
+	sort_u64s(v, n);
 	return n ? v[(n - 1) / 2] : MISSING;
 }
 

@@ -6,6 +6,7 @@
 
 #include "analyse/expectation.h"
 #include "base/alloc.h"
+#include "base/order.h"
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -80,18 +81,6 @@ static void add_runs(struct verdicts *l, const struct campaign_cell *cell)
 	}
 }
 
-static int by_value(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-static double median(const double *v, size_t n)
-{
-	return (v[(n - 1) / 2] + v[n / 2]) / 2;
-}
-
 /* ---- one cell against another --------------------------------------------------------------------------------------------------- */
 
 /* Of a run that never started, or was interrupted, nothing is expected. */
@@ -151,8 +140,8 @@ static double median_of(const struct campaign_cell *cell, const char *metric, co
 		if (value)
 			v[n++] = json_number_value(value);
 	}
-	qsort(v, n, sizeof(*v), by_value);
-	return n ? median(v, n) : NAN;
+	sort_doubles(v, n);
+	return n ? median_of_sorted(v, n) : NAN;
 }
 
 static void compare_run(struct verdict *v, const struct campaign_run *r, const json_t *e, double other, const char *other_why)
@@ -210,8 +199,8 @@ void verdicts_make(const struct campaign *c, const struct campaign_cells *cells,
 
 		if (!v->n)
 			continue;
-		qsort(v->values, v->n, sizeof(*v->values), by_value);
-		v->median = median(v->values, v->n);
+		sort_doubles(v->values, v->n);
+		v->median = median_of_sorted(v->values, v->n);
 		v->min = v->values[0];
 		v->max = v->values[v->n - 1];
 	}

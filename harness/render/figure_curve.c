@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/order.h"
 #include "base/units.h"
 #include "record/notes.h"
 #include "render/figure_parts.h"
@@ -85,13 +86,6 @@ double figure_shift(const struct figure_model *m, const json_t *run)
 	return m->aligned && first_mark(run, ZERO_MARK, &t_s) ? m->zero_s - t_s : 0;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 /* The supervisor says also when the load begins and ends: that is a phase, as it is of a program that says so itself. */
 static bool is_act(const json_t *mark)
 {
@@ -135,8 +129,8 @@ static void find_time(struct figure_model *m)
 			marked++;
 		}
 	}
-	qsort(marks, marked, sizeof(*marks), by_value);
-	qsort(after, marked, sizeof(*after), by_value);
+	sort_doubles(marks, marked);
+	sort_doubles(after, marked);
 	m->aligned = n > 0 && marked == n && after[marked / 2] > 0 && !has_acts(m->campaign);
 	m->zero_s = m->aligned ? fmin(marks[marked - 1], 1.6 * marks[marked / 2]) : 0;
 	m->span_s = m->aligned ? m->zero_s + fmax(after[0], 0.9 * after[marked / 2]) : asked > 0 ? asked : longest;
@@ -166,7 +160,7 @@ static void begin_at_the_left(struct run_series *s)
 /* The curve itself begins when half of them have. */
 static void hide_start(struct band *b, double *starts_s, size_t n)
 {
-	qsort(starts_s, n, sizeof(*starts_s), by_value);
+	sort_doubles(starts_s, n);
 	for (size_t i = 0; i < b->n && (double)b->v[i].t_ns / 1e9 < starts_s[n / 2]; i++)
 		b->v[i].median = b->v[i].min = b->v[i].max = MISSING;
 }
@@ -257,7 +251,7 @@ static size_t mark_times(const struct figure_model *m, size_t panel, const struc
 				lack += f->cell->runs[i]->outcome == OUTCOME_OK;
 			}
 	}
-	qsort(ret_t, n, sizeof(*ret_t), by_value);
+	sort_doubles(ret_t, n);
 	if (ret_lack)
 		*ret_lack = lack;
 	return n;
@@ -305,7 +299,9 @@ static size_t find_mark_kinds(const struct figure_model *m, struct mark_kind *ki
 
 static int by_first(const void *a, const void *b)
 {
-	return by_value(&((const struct mark_kind *)a)->first_s, &((const struct mark_kind *)b)->first_s);
+	double x = ((const struct mark_kind *)a)->first_s, y = ((const struct mark_kind *)b)->first_s;
+
+	return (x > y) - (x < y);
 }
 
 /* What lies left of a figure's zero, and the zero itself, the time axis tells; and its end is no mark in it. */

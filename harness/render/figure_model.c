@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/err.h"
+#include "base/order.h"
 #include "render/figure_parts.h"
 
 static const char *text_of(const json_t *object, const char *key)
@@ -123,13 +124,6 @@ static void find_panels_and_settings(struct figure_model *m)
 	}
 }
 
-static int by_value(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 /* Median, or the greatest, over the runs that have the metric; NAN if none has */
 static double metric_of(const struct campaign_cell *c, const char *name, bool greatest)
 {
@@ -142,8 +136,8 @@ static double metric_of(const struct campaign_cell *c, const char *name, bool gr
 			v[n++] = json_number_value(value);
 	}
 	if (n) {
-		qsort(v, n, sizeof(*v), by_value);
-		median = greatest ? v[n - 1] : n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+		sort_doubles(v, n);
+		median = greatest ? v[n - 1] : median_of_sorted(v, n);
 	}
 	free(v);
 	return median;

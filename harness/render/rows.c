@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/order.h"
 #include "plan/metric.h"
 #include "plan/release.h"
 
@@ -19,13 +20,6 @@ static const enum metric metrics[ROW_VALUE_COUNT_] = {
 	[ROW_BASELINE] = METRIC_BASELINE_RSS,
 	[ROW_SHARE] = METRIC_RELEASED_SHARE,
 };
-
-static int by_number(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
 
 static struct folded fold(const struct campaign_cell *cell, enum metric m)
 {
@@ -42,8 +36,8 @@ static struct folded fold(const struct campaign_cell *cell, enum metric m)
 	}
 	if (!f.n)
 		return f;
-	qsort(v, f.n, sizeof(*v), by_number);
-	f.median = (v[(f.n - 1) / 2] + v[f.n / 2]) / 2;
+	sort_doubles(v, f.n);
+	f.median = median_of_sorted(v, f.n);
 	f.min = v[0];
 	f.max = v[f.n - 1];
 	return f;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/order.h"
 #include "record/reader.h"
 #include "render/table.h"
 #include "render/table_parts.h"
@@ -43,17 +44,10 @@ static void add_run(struct clock_sum *s, const struct campaign_run *r, const jso
 	}
 }
 
-static int by_value(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 static double median(double *v, size_t n)
 {
-	qsort(v, n, sizeof(*v), by_value);
-	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+	sort_doubles(v, n);
+	return median_of_sorted(v, n);
 }
 
 /* "1 580": three digits that count, in groups of three. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/order.h"
 #include "base/units.h"
 #include "render/table_parts.h"
 
@@ -59,13 +60,6 @@ static bool belongs(const struct row *const *group, size_t n, const struct row *
 	return true;
 }
 
-static int by_number(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 static struct folded fold_group(const struct row *const *group, size_t n, enum metric m)
 {
 	cleanup_free double *medians = xcalloc(n, sizeof(*medians));
@@ -84,8 +78,8 @@ static struct folded fold_group(const struct row *const *group, size_t n, enum m
 	}
 	if (!have)
 		return f;
-	qsort(medians, have, sizeof(*medians), by_number);
-	f.median = (medians[(have - 1) / 2] + medians[have / 2]) / 2;
+	sort_doubles(medians, have);
+	f.median = median_of_sorted(medians, have);
 	return f;
 }
 

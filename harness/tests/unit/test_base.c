@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/order.h"
 #include "base/strv.h"
 #include "base/subprocess.h"
 #include "base/units.h"
@@ -150,6 +151,21 @@ static void subprocesses_tell_how_they_ended(void **state)
 	subprocess_result_done(&r);
 }
 
+static void numbers_are_ordered(void **state)
+{
+	double v[] = { 3, -1, 2.5, 1e300 };
+	uint64_t n[] = { 7, UINT64_MAX, 0 };
+
+	(void)state;
+	sort_doubles(v, 4);
+	assert_true(v[0] == -1 && v[1] == 2.5 && v[2] == 3 && v[3] == 1e300);
+	assert_true(median_of_sorted(v, 4) == 2.75 && median_of_sorted(v, 3) == 2.5 && median_of_sorted(v, 1) == -1);
+	sort_u64s(n, 3);
+	assert_true(n[0] == 0 && n[1] == 7 && n[2] == UINT64_MAX);
+	sort_doubles(v, 0);
+	assert_true(v[0] == -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +175,7 @@ int main(void)
 		cmocka_unit_test(sha256_is_the_standards),
 		cmocka_unit_test(json_of_a_newer_format_is_refused),
 		cmocka_unit_test(subprocesses_tell_how_they_ended),
+		cmocka_unit_test(numbers_are_ordered),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
