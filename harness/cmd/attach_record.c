@@ -2,7 +2,6 @@
  *
  * A process that runs, observed into a campaign like all others. Its scenario is only told: nothing is started by it.
  */
-#include <ctype.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -12,20 +11,6 @@
 #include "cmd/attach_parts.h"
 #include "cmd/cmd.h"
 #include "run/cgroup.h"
-
-#define NAME_MAX_CHARS 40
-
-static char *make_name(const struct foreign *f)
-{
-	char *name = strf("attach-%.*s", NAME_MAX_CHARS, f->name);
-
-	for (char *p = name; *p; p++) {
-		*p = (char)tolower((unsigned char)*p);
-		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789-_.", *p))
-			*p = '-';
-	}
-	return name;
-}
 
 /* As it would have been read: a command, one cell, real time. */
 static struct scenario *make_scenario(const struct attach_options *o, const struct foreign *f)
@@ -39,7 +24,7 @@ static struct scenario *make_scenario(const struct attach_options *o, const stru
 	title = json_text(words);
 	quoted_title = json_dumps(title, JSON_ENCODE_ANY);
 	(void)snprintf(duration, sizeof(duration), "%.3fs", (double)o->for_ns / 1e9);
-	s->name = make_name(f);
+	s->name = scenario_name_of("attach-", f->name);
 	s->title = TAKE(words);
 	s->path = xstrdup("scenario.yaml");
 	s->text = strf("# Told by memtide attach, which started nothing: %s was running.\nname: %s\ntitle: %s\nprogram: {command: [%s]}\n"

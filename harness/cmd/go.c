@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "base/err.h"
@@ -17,6 +16,7 @@
 #include "base/units.h"
 #include "build/toolchain.h"
 #include "cmd/cmd.h"
+#include "run/clock.h"
 
 enum { OPT_JSON = 256 };
 
@@ -222,21 +222,13 @@ static void note_unchecked(void *arg, const struct go_version *v, const char *wh
 	f->unchecked = xstrdup(why);
 }
 
-static double now_s(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static int fetch_one(const struct go_version *version, struct err *err)
 {
 	struct fetching f = { 0 };
 	struct fetch_progress progress = { .report = show_progress, .arg = &f, .unchecked = note_unchecked };
 	struct toolchain t;
 	uint64_t bytes = 0;
-	double from = now_s();
+	int64_t from_ns = clock_monotonic_ns();
 	char release[32], size[32], took[32];
 
 	show_progress(&f, version, 0, false);
@@ -245,7 +237,7 @@ static int fetch_one(const struct go_version *version, struct err *err)
 	log_status(NULL);
 	if (r == 0) {
 		printf("go%s: %s in %s, %s\n", go_version_format(release, sizeof(release), version), format_size(size, sizeof(size), bytes),
-		       format_duration(took, sizeof(took), now_s() - from),
+		       format_duration(took, sizeof(took), (double)(clock_monotonic_ns() - from_ns) / 1e9),
 		       f.unchecked ? "NOT checked against the checksum database" : "checked against the checksum database");
 		(void)fflush(stdout);
 		toolchain_done(&t);

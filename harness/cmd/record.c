@@ -7,7 +7,6 @@
  * What memtide itself has to say goes to standard error.
  */
 #include <argp.h>
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -21,7 +20,6 @@
 
 /* As long as a duration may be: it goes on until it ends by itself, or is ended. */
 #define NO_END "366d"
-#define NAME_MAX_CHARS 40
 
 enum { OPT_FOR = OPT_OWN, OPT_LIMIT, OPT_RATE };
 
@@ -122,20 +120,6 @@ static int find_program(const char *word, char **ret, struct err *err)
 	return err_usage(err, "cannot run %s: %s", word, strchr(word, '/') && file_exists(word) ? "it is no executable file" : "there is no such command");
 }
 
-/* "record-" and the program's name, in the letters of a scenario's name. */
-static char *make_name(const char *program)
-{
-	const char *slash = strrchr(program, '/');
-	char *name = strf("record-%.*s", NAME_MAX_CHARS, slash ? slash + 1 : program);
-
-	for (char *p = name; *p; p++) {
-		*p = (char)tolower((unsigned char)*p);
-		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789-_.", *p))
-			*p = '-';
-	}
-	return name;
-}
-
 /* In quotes: what JSON writes is YAML too. */
 static int add_quoted(FILE *f, const char *text, struct err *err)
 {
@@ -185,11 +169,13 @@ static int write_scenario(const struct options *o, const char *name, const char 
 static int make_campaign(struct job *j, const struct options *o, struct err *err)
 {
 	cleanup_free char *program = NULL, *name = NULL, *text = NULL, *path = NULL;
+	const char *slash;
 	int r = find_program(o->command[0], &program, err);
 
 	if (r < 0)
 		return r;
-	name = make_name(program);
+	slash = strrchr(program, '/');
+	name = scenario_name_of("record-", slash ? slash + 1 : program);
 	r = write_scenario(o, name, program, &text, err);
 	if (r >= 0)
 		r = make_result_folder(o->run.out, name, &j->dir, err);

@@ -16,6 +16,8 @@
 #define FILE_MAX        (1024 * 1024)
 #define LIMIT_DEFAULT   (1024 * MIB)
 #define NEEDS_DEFAULT   (1024 * MIB)
+#define NAME_LETTERS    "abcdefghijklmnopqrstuvwxyz0123456789-_."
+#define NAME_MAX_CHARS  40 /* of a name that is made of a program's */
 
 /* --- name, title, story --- */
 
@@ -44,7 +46,7 @@ static int convert_name(struct conversion *c)
 	cleanup_free char *stem = strf("%.*s", dot ? (int)(dot - file) : (int)strlen(file), file);
 	const char *name = c->raw->name;
 
-	if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != strlen(name) || !isalnum((unsigned char)*name)) {
+	if (strspn(name, NAME_LETTERS) != strlen(name) || !isalnum((unsigned char)*name)) {
 		(void)err_usage(c->err, "'%s' is no name: use small letters, digits and -", name);
 		return places_wrap(c->places, c->err, "name");
 	}
@@ -344,6 +346,18 @@ int scenario_list(const char *home, struct strv *ret_paths, struct err *err)
 			strv_pushf(ret_paths, "%s/%s", folder, names.v[i]);
 	}
 	return r;
+}
+
+char *scenario_name_of(const char *prefix, const char *text)
+{
+	char *name = strf("%s%.*s", prefix, NAME_MAX_CHARS, text);
+
+	for (char *p = name; *p; p++) {
+		*p = (char)tolower((unsigned char)*p);
+		if (!strchr(NAME_LETTERS, *p))
+			*p = '-';
+	}
+	return name;
 }
 
 static int unknown_scenario(const char *name, const char *home, struct err *err)

@@ -150,6 +150,9 @@ int scenario_load(const char *path, const char *home, struct scenario **ret, str
 int scenario_load_copy(const char *path, const char *home, struct scenario **ret, struct err *err);
 /* A name in HOME/scenarios, or a path (with a slash, or ending in .yaml). An unknown name: the nearest one is suggested. */
 int scenario_find(const char *name_or_path, const char *home, struct scenario **ret, struct err *err);
+/* A name that a scenario may have: the prefix, and 40 bytes of the text at most, capitals made small, and what no name has made "-".
+ * Caller frees. */
+char *scenario_name_of(const char *prefix, const char *text);
 /* Paths of all bundled scenarios, sorted. */
 int scenario_list(const char *home, struct strv *ret_paths, struct err *err);
 /* Adds the axis or replaces its values, as --set AXIS=V,V does. Same checks as in a file, but doubles in `go` are only dropped,

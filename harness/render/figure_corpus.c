@@ -15,6 +15,7 @@
 #include "render/corpus_rows.h"
 #include "render/corpus_table.h"
 #include "render/figure_parts.h"
+#include "render/gp.h"
 
 static const char *text_of(const json_t *o, const char *key)
 {
@@ -61,19 +62,9 @@ static char *source_of(const struct corpus *c)
 
 /* --- data --- */
 
-static void put_text(FILE *f, const char *name, const char *text)
+static void put_variables(FILE *f, const void *of)
 {
-	(void)fprintf(f, "%s = '", name);
-	for (const char *c = text; *c; c++) {
-		if (*c == '\'')
-			(void)fputc('\'', f);
-		(void)fputc((unsigned char)*c < ' ' ? ' ' : *c, f);
-	}
-	(void)fputs("'\n", f);
-}
-
-static void put_variables(FILE *f, const struct corpus_rows *r)
-{
+	const struct corpus_rows *r = of;
 	cleanup_free char *title = title_of(r), *subtitle = subtitle_of(r), *source = source_of(r->corpus);
 	const char *name = "", *setting = "";
 	size_t scenarios = 0, stories = 0;
@@ -87,11 +78,11 @@ static void put_variables(FILE *f, const struct corpus_rows *r)
 		setting = strlen(r->v[i].setting) > strlen(setting) ? r->v[i].setting : setting;
 	}
 	(void)fputs("# Variables of a corpus' picture: written by `memtide corpus show DIR`, read by plots/corpus.gp.\n", f);
-	put_text(f, "title", title);
-	put_text(f, "subtitle", subtitle);
-	put_text(f, "source", source);
-	put_text(f, "longest_name", name);
-	put_text(f, "longest_setting", setting);
+	gp_text(f, "title", title);
+	gp_text(f, "subtitle", subtitle);
+	gp_text(f, "source", source);
+	gp_text(f, "longest_name", name);
+	gp_text(f, "longest_setting", setting);
 	(void)fprintf(f, "n_columns = %zu\nn_rows = %zu\nn_scenarios = %zu\nn_stories = %zu\narray minor[%zu] = [", r->n_columns, r->n, scenarios,
 		      stories, r->n_columns);
 	for (size_t c = 0; c < r->n_columns; c++)
@@ -120,8 +111,10 @@ static const char *name_of(const struct corpus_rows *r, size_t i)
 	return text_of(r->corpus->campaigns[r->v[i].scenario]->info, "scenario");
 }
 
-static void put_rows(FILE *f, const struct corpus_rows *r)
+static void put_rows(FILE *f, const void *of)
 {
+	const struct corpus_rows *r = of;
+
 	(void)fputs("# row\tscenarios\tstories\tbegins_scenario\tbegins_story\tname\tsetting\tstory\n", f);
 	for (size_t i = 0; i < r->n; i++) {
 		put_place(f, r, i);
@@ -130,8 +123,10 @@ static void put_rows(FILE *f, const struct corpus_rows *r)
 	}
 }
 
-static void put_cells(FILE *f, const struct corpus_rows *r)
+static void put_cells(FILE *f, const void *of)
 {
+	const struct corpus_rows *r = of;
+
 	(void)fputs("# row\tscenarios\tstories\tcolumn\tpart\tparts\tfate\tfailed\ttext\n", f);
 	for (size_t i = 0; i < r->n; i++)
 		for (size_t c = 0; c < r->n_columns; c++)
@@ -141,20 +136,6 @@ static void put_cells(FILE *f, const struct corpus_rows *r)
 				put_place(f, r, i);
 				(void)fprintf(f, "\t%zu\t%zu\t%zu\t%d\t%d\t%s\n", c, k, r->v[i].columns[c].n, (int)cell->fate, cell->failed, cell->text);
 			}
-}
-
-static int write_file(const char *dir, const char *name, void (*put)(FILE *, const struct corpus_rows *), const struct corpus_rows *r, struct err *err)
-{
-	cleanup_free char *path = strf("%s/%s", dir, name), *text = NULL;
-	size_t len = 0;
-	FILE *f = open_memstream(&text, &len);
-
-	if (!f)
-		return err_set(err, errno, "%s: no memory to compose it", path);
-	put(f, r);
-	if (fclose(f) != 0)
-		return err_set(err, errno, "%s: no memory to compose it", path);
-	return file_write(path, text, len, err);
 }
 
 static int put_in_place(const char *out, const char *plots, struct strv *ret_files, struct err *err)
@@ -176,6 +157,7 @@ int corpus_figure_draw(const struct corpus *c, const char *home, struct strv *re
 	cleanup_corpus_rows struct corpus_rows rows;
 	cleanup_free char *plots = strf("%s/plots", c->dir), *data = strf("%s/data", plots), *out = strf("%s/.drawing.%d", plots, (int)getpid());
 	cleanup_free char *later = strf("memtide corpus show %s", c->dir);
+	cleanup_free char *variables = strf("%s/corpus.gp", data), *places = strf("%s/rows.tsv", data), *cells = strf("%s/cells.tsv", data);
 	int r;
 
 	corpus_rows_make(c, &rows);
@@ -183,9 +165,9 @@ int corpus_figure_draw(const struct corpus *c, const char *home, struct strv *re
 		return err_set(err, 0, "%s: there is nothing to draw", c->dir);
 	r = folder_make(data, err);
 	r = r < 0 ? r : folder_make(out, err);
-	r = r < 0 ? r : write_file(data, "corpus.gp", put_variables, &rows, err);
-	r = r < 0 ? r : write_file(data, "rows.tsv", put_rows, &rows, err);
-	r = r < 0 ? r : write_file(data, "cells.tsv", put_cells, &rows, err);
+	r = r < 0 ? r : gp_write(variables, put_variables, &rows, err);
+	r = r < 0 ? r : gp_write(places, put_rows, &rows, err);
+	r = r < 0 ? r : gp_write(cells, put_cells, &rows, err);
 	r = r < 0 ? r : figure_script_run(home, "corpus", plots, out, later, err);
 	r = r < 0 ? r : put_in_place(out, plots, ret_files, err);
 	(void)folder_remove(out, NULL);

@@ -508,6 +508,17 @@ static void bundled_scenarios_are_good(void **state)
 	}
 }
 
+static void names_are_made_of_programs(void **state)
+{
+	cleanup_free char *plain = scenario_name_of("record-", "My Server_2.0"), *odd = scenario_name_of("attach-", "a/\n\xff:"),
+			  *longest = scenario_name_of("", "0123456789012345678901234567890123456789x");
+
+	(void)state;
+	assert_string_equal(plain, "record-my-server_2.0");
+	assert_string_equal(odd, "attach-a----");
+	assert_int_equal(strlen(longest), 40);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -526,6 +537,7 @@ int main(void)
 		cmocka_unit_test(sets_axes),
 		cmocka_unit_test(finds_by_name),
 		cmocka_unit_test(bundled_scenarios_are_good),
+		cmocka_unit_test(names_are_made_of_programs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
