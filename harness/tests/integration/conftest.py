@@ -13,7 +13,9 @@ import pathlib
 import re
 import shutil
 import signal
+import struct
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -26,6 +28,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 RELEASES = ["1.11", "1.12", "1.13", "1.16", "latest"]
 # Where the runtime keeps its counters otherwise: the tests of what is read inside take these too, and whatever else is here.
 TURNING_POINTS = ["1.18", "1.19", "1.23"]
+NOBODY = 65534
+AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 REPEATS = 2  # at most, of a test of which a run was disturbed
 MISSED_MAX = 0.01  # of a run's ticks, of 100 or more: as in cmd/show.c
 STALLED_MAX = 0.5  # of a test's time
@@ -141,6 +145,13 @@ def wait_until(what, seconds=30):
     while not what():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)
+
+
+def png_size(path):
+    """(width, height)"""
+    head = path.read_bytes()[:24]
+    assert head[:8] == b"\x89PNG\r\n\x1a\n"
+    return struct.unpack(">II", head[16:24])
 
 
 def alive_owner(group):
@@ -267,6 +278,29 @@ def copy_of_recorded(recorded, tmp_path):
     path = tmp_path / "copy" / recorded.path.name
     shutil.copytree(recorded.path, path)
     return Campaign(path)
+
+
+@pytest.fixture
+def run_of_nobody(build):
+    """run_of_nobody("stimuli/alloc", lambda program: scenario's text, "--limit", "none") -> (CompletedProcess, results): memtide run by a user
+    without rights, from a folder of which he can read all."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="memtide-test-", dir="/tmp"))
+    (folder / "results").mkdir()
+    for path in (folder, folder / "results"):
+        path.chmod(0o777)
+    shutil.copy(build / "memtide", folder)
+
+    def call(program, text, *options):
+        (folder / "user.yaml").write_text(text(shutil.copy(build / program, folder)))
+        done = subprocess.run(
+            [*AS_NOBODY, f"{folder}/memtide", "run", "user.yaml", "--out", "results", "--no-plot", *options],
+            capture_output=True, text=True, timeout=60, cwd=folder, stdin=subprocess.DEVNULL,
+            env={"PATH": os.environ["PATH"], "HOME": str(folder), "MEMTIDE_HOME": str(folder)},
+        )  # fmt: skip
+        return done, folder / "results"
+
+    yield call
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

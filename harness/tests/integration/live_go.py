@@ -7,6 +7,8 @@ import pathlib
 import struct
 import subprocess
 
+import pytest
+
 SOURCES = pathlib.Path(__file__).resolve().parents[3] / "harness/tests/stimuli/go"
 
 
@@ -18,28 +20,40 @@ def goroots(build):
     return {number(t)[1]: t["goroot"] for t in found}
 
 
+def run_go(goroot, home, cwd, *args, modules=False, cgo=False, **more):
+    """The go command of a release, with nothing of the user's settings; home: a folder of the test's own."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    env = {
+        "PATH": os.environ["PATH"], "HOME": str(home), "GOROOT": goroot, "GOPATH": str(home / "gopath"), "GOCACHE": f"{cache}/memtide/go-build",
+        "GOENV": "off", "GOTOOLCHAIN": "local", "GOWORK": "off", "GO111MODULE": "on" if modules else "off", "GOFLAGS": "",
+        "CGO_ENABLED": "1" if cgo else "0", **more,
+    }  # fmt: skip
+    done = subprocess.run([f"{goroot}/bin/go", *map(str, args)], cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+
+
+def some(goroots):
+    """Of each layout of goroutines and profiles one release that is here; and the newest."""
+    return [m for m in (11, 16, 19, 23) if m in goroots] + [max(goroots)]
+
+
 class Programs:
     """programs(16, "parked", "-buildmode=pie") builds a stimulus, once."""
 
     def __init__(self, build, folder):
         self.goroots = goroots(build)
         self.folder = folder
-        cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-        self.env = {
-            "PATH": os.environ["PATH"], "HOME": str(folder), "GOPATH": str(folder / "gopath"), "GOCACHE": f"{cache}/memtide/go-build",
-            "GOENV": "off", "GOTOOLCHAIN": "local", "GOWORK": "off", "GO111MODULE": "on", "GOFLAGS": "",
-        }  # fmt: skip
 
     def __call__(self, minor, name, *flags, cgo=False):
         out = self.folder / ("_".join([name, str(minor), *flags]).replace(" ", "").replace("=", "-"))
         if not out.exists():
-            env = {**self.env, "GOROOT": self.goroots[minor], "CGO_ENABLED": "1" if cgo else "0"}
-            go = f"{self.goroots[minor]}/bin/go"
-            done = subprocess.run(
-                [go, "build", *flags, "-o", out, "."], cwd=SOURCES / name, env=env, capture_output=True, text=True, timeout=300
-            )
-            assert done.returncode == 0, done.stderr
+            run_go(self.goroots[minor], self.folder, SOURCES / name, "build", *flags, "-o", out, ".", modules=True, cgo=cgo)
         return out
+
+
+@pytest.fixture(scope="module")
+def programs(build, toolchains, tmp_path_factory):
+    return Programs(build, tmp_path_factory.mktemp("go"))
 
 
 class Live:

@@ -12,9 +12,8 @@ import time
 
 import pytest
 
-from conftest import Campaign, newest_campaign
+from conftest import AS_NOBODY, Campaign, newest_campaign
 
-AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 GNUPLOT = pytest.mark.skipif(not shutil.which("gnuplot"), reason="prerequisite: gnuplot-nox")
 
 

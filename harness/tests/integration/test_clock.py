@@ -16,7 +16,6 @@ import pytest
 from conftest import RELEASES, ROOT, newest_campaign, slack_s, wait_until
 
 GO_STIMULI = ROOT / "harness/tests/stimuli/go"
-NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 MIB = 1 << 20
 LONG = 300  # s of virtual time
 QUICK = 50  # s of real time at most for it, on a starved machine
@@ -494,29 +493,17 @@ def test_wrk(memtide, scenario, toolchains):
 
 
 @pytest.fixture
-def as_nobody(build):
+def as_nobody(run_of_nobody):
     """as_nobody("clock", "nanosleep", 300) -> (CompletedProcess, results): under a virtual clock, by an ordinary user."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="memtide-test-", dir="/tmp"))
-    folder.chmod(0o777)
-    (folder / "results").mkdir()
-    (folder / "results").chmod(0o777)
-    shutil.copy(build / "memtide", folder)
 
     def call(program, *how):
-        shutil.copy(build / "stimuli" / program, folder)
-        command = json.dumps([str(folder / program), *map(str, how)])
-        (folder / "user.yaml").write_text(
-            f"name: user\ntitle: May a user do this?\nrun: {{timeout: 1h, clock: virtual!}}\nprogram: {{command: {command}}}\n"
+        text = lambda path: (
+            "name: user\ntitle: May a user do this?\nrun: {timeout: 1h, clock: virtual!}\n"
+            f"program: {{command: {json.dumps([path, *map(str, how)])}}}\n"
         )
-        done = subprocess.run(
-            [*NOBODY, f"{folder}/memtide", "run", "user.yaml", "--out", "results", "--no-plot", "--limit", "none"],
-            capture_output=True, text=True, timeout=60, cwd=folder, stdin=subprocess.DEVNULL,
-            env={"PATH": os.environ["PATH"], "HOME": str(folder), "MEMTIDE_HOME": str(folder)},
-        )  # fmt: skip
-        return done, folder / "results"
+        return run_of_nobody(f"stimuli/{program}", text, "--limit", "none")
 
-    yield call
-    shutil.rmtree(folder)
+    return call
 
 
 @pytest.mark.parametrize("program, mode", [("clock", "nanosleep"), ("clock", "cond"), ("clock_family", "exec"), ("clock_family", "tcp")])

@@ -11,10 +11,9 @@ import tempfile
 
 import pytest
 
-from conftest import ROOT
+from conftest import AS_NOBODY, ROOT
 
 COMMANDS = ["run", "list", "doctor", "go", "show", "plot", "mark", "export", "corpus"]
-AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 BUNDLED = sorted(p.stem for p in (ROOT / "scenarios").glob("*.yaml"))
 
 

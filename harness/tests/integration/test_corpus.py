@@ -5,13 +5,12 @@ import json
 import os
 import re
 import signal
-import struct
 import subprocess
 import time
 
 import pytest
 
-from conftest import ROOT, wait_until
+from conftest import ROOT, png_size, wait_until
 
 LEAKY, FIXED = 60, 10  # MB
 
@@ -182,12 +181,6 @@ def test_resume_takes_no_other_options(corpus, memtide, leak, needs_root):
 
 
 # ---- show
-
-
-def png_size(path):
-    data = path.read_bytes()
-    assert data[:8] == b"\x89PNG\r\n\x1a\n"
-    return struct.unpack(">II", data[16:24])
 
 
 def test_the_picture_is_drawn(corpus, memtide, leak, needs_root):

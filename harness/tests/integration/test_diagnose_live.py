@@ -6,8 +6,8 @@ import os
 import subprocess
 
 import pytest
-from conftest import ROOT
-from test_attach import AS_NOBODY, Service, open_folder, service_of  # noqa: F401: fixtures
+from conftest import AS_NOBODY, ROOT
+from live_service import Service, open_folder, service_of  # noqa: F401: fixtures
 
 
 @pytest.fixture

@@ -8,23 +8,13 @@ import re
 
 import pytest
 
-from live_go import SOURCES, Live, Programs
+from live_go import SOURCES, Live, programs, some  # noqa: F401: a fixture
 
 MANY = 20_000
-SOME = [11, 16, 19, 23]  # of each layout one; and the newest
-
-
-@pytest.fixture(scope="module")
-def programs(build, toolchains, tmp_path_factory):
-    return Programs(build, tmp_path_factory.mktemp("go"))
 
 
 def every(programs):
     return sorted(programs.goroots)
-
-
-def some(programs):
-    return [m for m in SOME if m in programs.goroots] + [max(programs.goroots)]
 
 
 def lines_of(name):
@@ -84,7 +74,7 @@ def test_symbols_of_every_release(build, programs):
 
 @pytest.mark.parametrize("flags", [["-ldflags=-w"], ["-ldflags=-s -w"], ["-buildmode=pie"], ["-buildmode=pie", "-ldflags=-s -w"]], ids=" ".join)
 def test_symbols_however_linked(build, programs, flags):
-    for minor in some(programs):
+    for minor in some(programs.goroots):
         check_symbols(build, programs(minor, "symbols", *flags), minor)
 
 
@@ -164,7 +154,7 @@ def test_goroutines_of_every_release(build, programs):
 
 @pytest.mark.parametrize("flags", [["-ldflags=-w"], ["-buildmode=pie"]], ids=" ".join)
 def test_goroutines_however_linked(build, programs, flags):
-    for minor in some(programs):
+    for minor in some(programs.goroots):
         with Live(build, programs(minor, "parked", *flags), 10) as live:
             live.line()
             if flags == ["-ldflags=-w"] and "offsets" in str(live.peek("goroutines", fails=True)):
@@ -178,7 +168,7 @@ def test_many_goroutines(build, programs):
 
 
 def test_goroutines_while_they_are_made(build, programs):
-    for minor in some(programs):
+    for minor in some(programs.goroots):
         with Live(build, programs(minor, "parked"), 10) as live:
             before = int(live.line().split()[1])
             assert live.tell("grow 200000") == "growing"
@@ -226,7 +216,7 @@ def test_goroutines_of_a_process_that_ends(build, programs):
 
 
 def test_threads(build, programs):
-    for minor in some(programs):
+    for minor in some(programs.goroots):
         with Live(build, programs(minor, "threads", cgo=True)) as live:
             assert live.line() == "ready"
             for _ in range(50):

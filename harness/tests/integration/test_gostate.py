@@ -12,7 +12,7 @@ import time
 import pytest
 
 from conftest import RELEASES, ROOT, TURNING_POINTS, wait_until
-from live_go import goroots
+from live_go import goroots, run_go
 
 SOURCES = ROOT / "harness/tests/stimuli/go/memstats"
 SPAN = 16 << 10  # what ReadMemStats itself may allocate
@@ -25,22 +25,13 @@ class Builder:
     def __init__(self, build, folder):
         self.goroots = goroots(build)
         self.folder = folder
-        self.cache = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "memtide/go-build")
 
     @property
     def newest(self):
         return max(self.goroots)
 
     def run(self, minor, *args, cgo=False, cwd=SOURCES):
-        env = {
-            "PATH": os.environ["PATH"], "HOME": str(self.folder), "GOROOT": self.goroots[minor], "GOCACHE": self.cache, "GOENV": "off",
-            "GOTOOLCHAIN": "local", "GOWORK": "off", "GO111MODULE": "off", "GOFLAGS": "", "CGO_ENABLED": "1" if cgo else "0",
-            "CGO_CFLAGS": "-g -O2 -gdwarf-4", "GOPATH": str(self.folder / "gopath"),
-        }  # fmt: skip
-        done = subprocess.run(
-            [f"{self.goroots[minor]}/bin/go", *map(str, args)], cwd=cwd, env=env, capture_output=True, text=True, timeout=300
-        )
-        assert done.returncode == 0, done.stderr
+        run_go(self.goroots[minor], self.folder, cwd, *args, cgo=cgo, CGO_CFLAGS="-g -O2 -gdwarf-4")
 
     def __call__(self, minor, *flags, cgo=False):
         out = self.folder / f"1.{minor}-{'cgo' if cgo else 'go'}{''.join(flags).replace(' ', '').replace('=', '-')}"

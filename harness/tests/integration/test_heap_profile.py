@@ -7,16 +7,10 @@ import subprocess
 
 import pytest
 
-from live_go import Live, Programs
+from live_go import Live, programs, some  # noqa: F401: a fixture
 
-SOME = [11, 16, 19, 23]
 PPROF = "pkg/tool/linux_amd64/pprof"  # comes built with releases to 1.23
 RULE = "-----------+-------------------------------------------------------"
-
-
-@pytest.fixture(scope="module")
-def programs(build, toolchains, tmp_path_factory):
-    return Programs(build, tmp_path_factory.mktemp("go"))
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +25,6 @@ def pprof(programs):
         return done.stdout
 
     return run
-
-
-def some(programs):
-    return [m for m in SOME if m in programs.goroots] + [max(programs.goroots)]
 
 
 def top(pprof, index, *args):
@@ -53,7 +43,7 @@ def traces(pprof, index, file):
 
 
 def test_as_the_program_says(build, programs, pprof, tmp_path):
-    for minor in some(programs):
+    for minor in some(programs.goroots):
         own, ours, later = (tmp_path / f"{minor}-{name}.pb.gz" for name in ("own", "ours", "later"))
         with Live(build, programs(minor, "heapsites")) as live:
             assert live.line() == "ready"
@@ -92,7 +82,7 @@ def test_however_linked(build, programs, pprof, tmp_path, flags):
 
 def test_none_is_kept(build, programs, tmp_path):
     """From 1.17 on the linker leaves it out of a program that cannot ask for it."""
-    for minor in some(programs):
+    for minor in some(programs.goroots):
         file = tmp_path / f"{minor}.pb.gz"
         with Live(build, programs(minor, "parked"), 10_000) as live:
             live.line()

@@ -2,11 +2,8 @@
 """Every outcome that can be made to happen is told as what it was, and costs no other run."""
 
 import os
-import pathlib
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 
 import pytest
@@ -14,7 +11,6 @@ import pytest
 from conftest import ROOT, newest_campaign, wait_until
 
 GO_STIMULI = ROOT / "harness/tests/stimuli/go"
-NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 MIB = 1 << 20
 
 pytestmark = pytest.mark.usefixtures("needs_root")
@@ -273,29 +269,13 @@ def test_interrupted_then_resumed(memtide, scenario, stimulus):
 
 
 @pytest.fixture
-def as_nobody(build):
+def as_nobody(run_of_nobody):
     """as_nobody(command, ...) -> (CompletedProcess, results): memtide run by a user who may not make cgroups."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="memtide-test-", dir="/tmp"))
-    folder.chmod(0o777)
-    (folder / "results").mkdir()
-    (folder / "results").chmod(0o777)
-    for name in ("memtide", "stimuli/alloc"):
-        shutil.copy(build / name, folder)
-
-    def call(*options):
-        (folder / "user.yaml").write_text(
-            "name: user\ntitle: May a user do this?\nlimit: 64MB\nrun: {timeout: 20s}\n"
-            f'program: {{command: ["{folder}/alloc", "5"]}}\n'
-        )
-        done = subprocess.run(
-            [*NOBODY, f"{folder}/memtide", "run", "user.yaml", "--out", "results", "--no-plot", *options],
-            capture_output=True, text=True, timeout=60, cwd=folder, stdin=subprocess.DEVNULL,
-            env={"PATH": os.environ["PATH"], "HOME": str(folder), "MEMTIDE_HOME": str(folder)},
-        )  # fmt: skip
-        return done, folder / "results"
-
-    yield call
-    shutil.rmtree(folder)
+    text = lambda alloc: (
+        "name: user\ntitle: May a user do this?\nlimit: 64MB\nrun: {timeout: 20s}\n"
+        f'program: {{command: ["{alloc}", "5"]}}\n'
+    )
+    return lambda *options: run_of_nobody("stimuli/alloc", text, *options)
 
 
 def test_no_permission(as_nobody):

@@ -6,12 +6,11 @@ import os
 import pathlib
 import re
 import shutil
-import struct
 import subprocess
 
 import pytest
 
-from conftest import RELEASES, ROOT, newest_campaign
+from conftest import RELEASES, ROOT, newest_campaign, png_size
 
 MB = 1 << 20
 
@@ -153,12 +152,6 @@ def test_show(campaign, memtide, runs):
     for (_, setting), r in runs.items():
         assert [r["go"]["version"], setting, "ok"] in table
     assert "MADV_FREE" in shown.out
-
-
-def png_size(path):
-    head = path.read_bytes()[:24]
-    assert head[:8] == b"\x89PNG\r\n\x1a\n"
-    return struct.unpack(">II", head[16:24])
 
 
 def check_figures(folder):

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 
 import pytest
+from conftest import png_size
 
 pytestmark = pytest.mark.skipif(not shutil.which("gnuplot") or not shutil.which("zstd"), reason="prerequisite: gnuplot-nox, zstd")
 
@@ -72,12 +73,6 @@ def blocks(campaign, panel=1, name="inside"):
         [[float(v) for v in row.split("\t")] for row in block.split("\n") if row.strip() and not row.startswith("-")]
         for block in re.split(r"\n\n\n+", text)
     ]
-
-
-def png_size(path):
-    head = path.read_bytes()[:24]
-    assert head.startswith(b"\x89PNG")
-    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
 
 
 def test_parts_are_those_of_the_splits(memtide, copy_of_recorded, runs):

@@ -11,12 +11,11 @@ import tempfile
 
 import pytest
 
-from conftest import ROOT, newest_campaign, wait_until
+from conftest import AS_NOBODY, ROOT, newest_campaign, wait_until
 from test_bad_input import clear
 from test_leftovers import groups_of, kill, start  # noqa: F401 (a fixture)
 
 MIB = 1 << 20
-NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 V1 = os.path.exists("/sys/fs/cgroup/memory/memory.limit_in_bytes")
 HELPERS = 8 * MIB  # what a process of memtide's own program occupies beside the amount; more under a sanitizer
 
@@ -214,7 +213,7 @@ def test_without_a_cgroup_there_are_signals(memtide, scenario, stimulus):
 
         def run(name):
             return subprocess.run(
-                [*NOBODY, folder / "memtide", "run", f"{name}.yaml", "--no-plot"], cwd=folder, capture_output=True, text=True,
+                [*AS_NOBODY, folder / "memtide", "run", f"{name}.yaml", "--no-plot"], cwd=folder, capture_output=True, text=True,
                 timeout=60, stdin=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], "HOME": str(folder), "MEMTIDE_HOME": str(folder)},
             )  # fmt: skip
 
