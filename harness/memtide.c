@@ -96,6 +96,38 @@ static const struct argp main_argp = {
 	NULL,
 };
 
+/* The command of that name, or NULL, which was told. */
+static const struct command *command_named(const char *name)
+{
+	const char *names[N_COMMANDS];
+
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		names[i] = commands[i].name;
+		if (!strcmp(name, names[i]))
+			return &commands[i];
+	}
+	const char *near = nearest_word(name, names, N_COMMANDS);
+	log_error(near ? "there is no command '%s': did you mean '%s'?" : "there is no command '%s'; `memtide --help` lists them",
+		  name, near);
+	return NULL;
+}
+
+/* `memtide help [COMMAND]`: what --help tells. argv[0] is "help". */
+static int help(int argc, char **argv, char *program)
+{
+	if (argc < 2 || !strcmp(argv[1], "help")) {
+		argp_help(&main_argp, stdout, ARGP_HELP_STD_HELP & ~(unsigned)ARGP_HELP_EXIT_OK, program);
+		return 0;
+	}
+	const struct command *command = command_named(argv[1]);
+
+	if (!command)
+		return EXIT_USAGE;
+	char option[] = "--help", *args[] = { argv[1], option, NULL };
+
+	return command->run(2, args);
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = { 0 };
@@ -112,15 +144,9 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 
-	const char *name = argv[o.command], *names[N_COMMANDS];
+	if (!strcmp(argv[o.command], "help"))
+		return help(argc - o.command, argv + o.command, argv[0]);
+	const struct command *command = command_named(argv[o.command]);
 
-	for (size_t i = 0; i < N_COMMANDS; i++) {
-		names[i] = commands[i].name;
-		if (!strcmp(name, names[i]))
-			return commands[i].run(argc - o.command, argv + o.command);
-	}
-	const char *near = nearest_word(name, names, N_COMMANDS);
-	log_error(near ? "there is no command '%s': did you mean '%s'?" : "there is no command '%s'; `memtide --help` lists them",
-		  name, near);
-	return EXIT_USAGE;
+	return command ? command->run(argc - o.command, argv + o.command) : EXIT_USAGE;
 }

@@ -132,6 +132,7 @@ def test_command_line(memtide):
     clear(memtide("run"), 2, "name a scenario", "memtide list")
     clear(memtide("rnu"), 2, "rnu", "did you mean 'run'?")
     clear(memtide("frobnicate"), 2, "frobnicate", "--help")
+    clear(memtide("help", "rnu"), 2, "rnu", "did you mean 'run'?")
     clear(memtide("--frobnicate"), 2, "--frobnicate", "--help")
     clear(memtide("go"), 2, "list or fetch")
     clear(memtide("go", "lst"), 2, "did you mean 'list'?")
