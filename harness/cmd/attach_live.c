@@ -218,7 +218,7 @@ int attach_live(const struct foreign *f, int64_t for_ns, struct err *err)
 		watch(&l, for_ns, signals);
 		give_terminal_back();
 		live_view(&l, &v);
-		live_view_summarise(&v, stdout);
+		live_view_summarise(&v, (int)find_style().columns, stdout);
 	}
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	live_close(&l);

@@ -10,6 +10,7 @@
 #include "base/safe_text.h"
 #include "base/units.h"
 #include "render/braille.h"
+#include "render/wrap.h"
 
 #define AXIS_COLUMNS 9 /* "1000 MB |" */
 #define SPAN_MIN_S   60
@@ -44,6 +45,7 @@ struct frame {
 	const struct live_style *style;
 	FILE *f;
 	unsigned line, column;
+	bool full; /* something had no room in this line: nothing comes behind it */
 };
 
 static unsigned room(const struct frame *t)
@@ -60,6 +62,20 @@ static void put(struct frame *t, const char *fmt, ...)
 	cleanup_free char *text = vstrf(fmt, ap);
 	va_end(ap);
 	t->column += safe_text_put(t->f, text, room(t), t->style->utf8);
+}
+
+/* As put(), but whole or not at all: half of a number is another number. */
+static void put_whole(struct frame *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void put_whole(struct frame *t, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	cleanup_free char *text = vstrf(fmt, ap);
+	va_end(ap);
+	t->full = t->full || strlen(text) > room(t);
+	if (!t->full)
+		put(t, "%s", text);
 }
 
 static void colour(struct frame *t, unsigned c)
@@ -85,6 +101,7 @@ static void end_line(struct frame *t)
 		fputs("\033[K", t->f);
 	t->line++;
 	t->column = 0;
+	t->full = false;
 	if (t->line < t->style->rows)
 		fputs("\r\n", t->f);
 }
@@ -150,16 +167,16 @@ static void print_now(struct frame *t, const struct live_view *v)
 	char size[32], rate[48];
 
 	colour(t, COLOUR_RSS);
-	put(t, "RSS %s%s", size_text(size, v->rss_bytes), rate_text(rate, v->rss_per_s));
+	put_whole(t, "RSS %s%s", size_text(size, v->rss_bytes), rate_text(rate, v->rss_per_s));
 	colour(t, COLOUR_DIM);
-	put(t, "  highest %s", size_text(size, v->peak_bytes));
+	put_whole(t, "  highest %s", size_text(size, v->peak_bytes));
 	if (v->has_counters) {
 		colour(t, COLOUR_HEAP);
-		put(t, "  heap in use %s", size_text(size, v->counters.heap_inuse_bytes));
+		put_whole(t, "  heap in use %s", size_text(size, v->counters.heap_inuse_bytes));
 	}
 	colour(t, COLOUR_DIM);
 	if (v->usage_bytes != GO_UNKNOWN)
-		put(t, "  its cgroup %s", size_text(size, v->usage_bytes));
+		put_whole(t, "  its cgroup %s", size_text(size, v->usage_bytes));
 	colour(t, 0);
 	end_line(t);
 }
@@ -307,12 +324,13 @@ static void print_counters(struct frame *t, const struct live_view *v)
 {
 	char goal[32], rate[48], gcs[48];
 
-	if (v->has_counters)
-		put(t, "next GC at %s  GCs %llu%s  goroutines %llu%s", size_text(goal, v->counters.gc_goal_bytes),
-		    (unsigned long long)v->counters.gc_count, count_rate_text(gcs, v->gc_per_s), (unsigned long long)v->counters.goroutines,
-		    count_rate_text(rate, v->goroutines_per_s));
+	if (v->has_counters) {
+		put_whole(t, "next GC at %s", size_text(goal, v->counters.gc_goal_bytes));
+		put_whole(t, "  GCs %llu%s", (unsigned long long)v->counters.gc_count, count_rate_text(gcs, v->gc_per_s));
+		put_whole(t, "  goroutines %llu%s", (unsigned long long)v->counters.goroutines, count_rate_text(rate, v->goroutines_per_s));
+	}
 	if (v->threads != GO_UNKNOWN)
-		put(t, "%sthreads %llu", v->has_counters ? "  " : "", (unsigned long long)v->threads);
+		put_whole(t, "%sthreads %llu", v->has_counters ? "  " : "", (unsigned long long)v->threads);
 	end_line(t);
 }
 
@@ -330,22 +348,24 @@ static void print_origins(struct frame *t, const struct live_view *v, unsigned m
 	}
 }
 
-/* Broken at blanks into so many lines; what does not fit is cut. */
+/* Broken at blanks into so many lines; what does not fit is cut, and the cut is shown. */
 static void print_text(struct frame *t, const char *text, unsigned most_lines)
 {
-	unsigned width = t->style->columns;
+	const char *more = t->style->utf8 ? "…" : "...";
+	unsigned width = t->style->columns, more_columns = t->style->utf8 ? 1 : 3;
 
 	for (unsigned line = 0; line < most_lines && *text; line++) {
+		bool last = line + 1 == most_lines;
 		size_t n = strlen(text), cut = n;
 
-		if (n > width && line + 1 < most_lines) {
-			cut = width;
-			while (cut > 0 && text[cut] != ' ')
-				cut--;
-			if (!cut)
-				cut = width;
+		if (n > width) {
+			size_t most = !last ? width : width > more_columns ? width - more_columns : 0;
+
+			for (cut = most; cut > 0 && text[cut] != ' '; cut--)
+				;
+			cut = cut ? cut : most;
 		}
-		put(t, "%.*s", (int)cut, text);
+		put(t, "%.*s%s", (int)cut, text, last && cut < n ? more : "");
 		end_line(t);
 		text += cut;
 		text += strspn(text, " ");
@@ -425,18 +445,20 @@ void live_view_print(const struct live_view *v, const struct live_style *style, 
 		fputs("\033[J", f);
 }
 
-void live_view_summarise(const struct live_view *v, FILE *f)
+void live_view_summarise(const struct live_view *v, int columns, FILE *f)
 {
-	cleanup_free char *verdict = v->verdict ? safe_text(v->verdict) : NULL, *note = v->note ? safe_text(v->note) : NULL;
-	char a[32], b[32], c[32];
+	cleanup_free char *verdict = v->verdict ? safe_text(v->verdict) : NULL, *note = v->note ? safe_text(v->note) : NULL, *counters = NULL;
+	char rss[32], peak[32], heap[32], time[32];
 
-	fprintf(f, "%s, watched for %s: RSS %s (highest %s)", v->who, time_text(c, v->watched_s), size_text(a, v->rss_bytes), size_text(b, v->peak_bytes));
 	if (v->has_counters)
-		fprintf(f, ", heap in use %s, %llu goroutine%s", size_text(a, v->counters.heap_inuse_bytes), (unsigned long long)v->counters.goroutines,
-			v->counters.goroutines == 1 ? "" : "s");
-	fputs(".\n", f);
+		counters = strf(", heap in use %s, %llu goroutine%s", size_text(heap, v->counters.heap_inuse_bytes),
+				(unsigned long long)v->counters.goroutines, v->counters.goroutines == 1 ? "" : "s");
+	cleanup_free char *facts = strf("%s, watched for %s: RSS %s (highest %s)%s.", v->who, time_text(time, v->watched_s),
+					size_text(rss, v->rss_bytes), size_text(peak, v->peak_bytes), counters ? counters : "");
+
+	print_wrapped(f, facts, columns, 0, 0);
 	if (verdict)
-		fprintf(f, "%s\n", verdict);
+		print_wrapped(f, verdict, columns, 0, 0);
 	if (note)
-		fprintf(f, "%s\n", note);
+		print_wrapped(f, note, columns, 0, 0);
 }

@@ -48,8 +48,8 @@ struct live_view {
 	const char *note;    /* why something is not shown, or that it has ended; NULL */
 };
 
-/* A frame from the top left corner on, at most style->rows lines, each cut at the last column and wiped behind; no line's end after the
+/* A frame from the top left corner on, at most style->rows lines, each cut at the last column (numbers are never cut: what has no room is left out) and wiped behind; no line's end after the
  * last. */
 void live_view_print(const struct live_view *v, const struct live_style *style, FILE *f);
-/* The same facts once, in lines, for where the view has been left. */
-void live_view_summarise(const struct live_view *v, FILE *f);
+/* The same facts once, in lines of so many columns, for where the view has been left. */
+void live_view_summarise(const struct live_view *v, int columns, FILE *f);

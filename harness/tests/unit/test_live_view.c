@@ -113,6 +113,50 @@ static void all_of_it_is_on_80_by_24(void **state)
 			fail_msg("'%s' is not in\n%s", there[i], text);
 }
 
+/* What has no room whole is left out: half of a number is another number. */
+static void no_number_is_cut(void **state)
+{
+	static const char *const numbers[] = { "  goroutines 10003", "GCs 77", "next GC at 600 MB", "threads 17", "RSS 800 MB", "highest 900 MB",
+					       "heap in use 300 MB", "its cgroup 950 MB" };
+	static struct live_point points[POINTS];
+	struct live_view v = a_view(points, true);
+
+	(void)state;
+	for (unsigned columns = 10; columns < 120; columns++) {
+		const struct live_style style = { columns, 24, false, false };
+		cleanup_free char *text = NULL;
+		size_t n = 0;
+		FILE *f = open_memstream(&text, &n);
+
+		live_view_print(&v, &style, f);
+		fclose(f);
+		for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+			cleanup_free char *name = strf("%.*s", (int)strcspn(numbers[i], "0123456789"), numbers[i]);
+
+			if (strstr(text, name) && !strstr(text, numbers[i]))
+				fail_msg("'%s' is cut at %u columns:\n%s", numbers[i], columns, text);
+		}
+		assert_true(columns >= 60 || strstr(text, "..."));
+	}
+}
+
+static void the_summary_is_broken_between_words(void **state)
+{
+	static struct live_point points[POINTS];
+	struct live_view v = a_view(points, true);
+	cleanup_free char *text = NULL;
+	unsigned lines, widest;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+
+	(void)state;
+	live_view_summarise(&v, 40, f);
+	fclose(f);
+	measure(text, &lines, &widest);
+	assert_true(widest <= 40);
+	assert_non_null(strstr(text, "heap in use 300 MB,"));
+}
+
 /* What was not read is not shown, and no division is by nothing. */
 static void before_anything_was_read(void **state)
 {
@@ -125,7 +169,7 @@ static void before_anything_was_read(void **state)
 
 	(void)state;
 	live_view_print(&v, &style, f);
-	live_view_summarise(&v, f);
+	live_view_summarise(&v, 80, f);
 	fclose(f);
 	assert_null(strstr(text, "nan"));
 	assert_non_null(strstr(text, "RSS -"));
@@ -182,7 +226,8 @@ static void status_of_little_or_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_frame_fits_every_terminal), cmocka_unit_test(all_of_it_is_on_80_by_24), cmocka_unit_test(before_anything_was_read),
+		cmocka_unit_test(a_frame_fits_every_terminal), cmocka_unit_test(all_of_it_is_on_80_by_24),
+		cmocka_unit_test(no_number_is_cut), cmocka_unit_test(the_summary_is_broken_between_words), cmocka_unit_test(before_anything_was_read),
 		cmocka_unit_test(text_from_outside_is_made_safe), cmocka_unit_test(status_is_read), cmocka_unit_test(status_of_little_or_nothing),
 	};
 
