@@ -246,18 +246,21 @@ static void print_group(const struct rows *rows, struct answers *l, size_t first
 	print_answer(a, style);
 }
 
-static void print_text(const struct campaign *c, const struct rows *rows, struct answers *l)
+/* titled: of a campaign; who asked of one process knows what he asked. */
+static void print_text(const struct campaign *c, const struct rows *rows, struct answers *l, bool titled)
 {
 	const char *name = json_string_value(json_object_get(c->info, "scenario")),
 		   *title = json_string_value(json_object_get(c->info, "title"));
 	struct table_style style = table_style_for_stdout();
 	cleanup_free char *head = strf("%s%s%s", name ? name : c->dir, title ? ": " : "", title ? title : "");
 
-	print_wrapped(stdout, head, style.columns, 0, 0);
+	if (titled)
+		print_wrapped(stdout, head, style.columns, 0, 0);
 	for (size_t i = 0; i < l->n; i++) {
 		if (l->v[i].printed)
 			continue;
-		putchar('\n');
+		if (titled || i)
+			putchar('\n');
 		print_group(rows, l, i, &style);
 	}
 }
@@ -343,7 +346,15 @@ static int exit_code(const struct answers *l)
 	return EXIT_EXPECTED;
 }
 
-int diagnose_campaign(const char *dir, const struct diagnose_options *o)
+static bool names_files(const struct answers *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->v[i].told.profiles.n && diagnosis_names_profiles(&l->v[i].told.d))
+			return true;
+	return false;
+}
+
+int diagnose_campaign(const char *dir, struct diagnose_options *o)
 {
 	struct err cleanup_err err = ERR_INIT;
 	cleanup_strv struct strv warnings = STRV_INIT;
@@ -362,10 +373,11 @@ int diagnose_campaign(const char *dir, const struct diagnose_options *o)
 		r = confirm_all(c, &answers, o->json, &err);
 	if (r >= 0) {
 		code = exit_code(&answers);
+		o->passing = o->scratch && !names_files(&answers);
 		if (o->json)
 			r = print_json(c, &answers, o->passing, &err);
 		else
-			print_text(c, &rows, &answers);
+			print_text(c, &rows, &answers, !diagnose_is_pid(o->from.dir));
 	}
 	answers_done(&answers);
 	campaign_free(c);

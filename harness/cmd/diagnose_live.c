@@ -37,15 +37,6 @@ static int make_folder(char **ret, struct err *err)
 	return 0;
 }
 
-/* Profiles are named in the answer, to be opened. */
-static bool has_profiles(const char *campaign)
-{
-	cleanup_free char *run = strf("%s/default/1", campaign);
-	cleanup_strv struct strv profiles = STRV_INIT;
-
-	return run_heap_profiles(run, &profiles, NULL) >= 0 && profiles.n;
-}
-
 static int watch(const struct diagnose_options *o, const struct foreign *f, const char *out, char **ret_dir, struct err *err)
 {
 	struct attach_options a = { .pid = f->pid, .for_ns = o->for_ns ? o->for_ns : FOR_DEFAULT };
@@ -72,7 +63,7 @@ static int diagnose(const struct diagnose_options *o, const struct foreign *f, s
 	code = watch(o, f, o->out ? o->out : folder, &dir, err);
 	/* One that has ended meanwhile, or that nobody wanted to wait for: what was seen is told all the same. */
 	if (dir && code != EXIT_HARNESS) {
-		what.passing = folder && !has_profiles(dir);
+		what.scratch = what.passing = folder;
 		code = diagnose_campaign(dir, &what);
 		if (!what.passing && !o->json)
 			printf("\nRecorded in %s\n", dir);

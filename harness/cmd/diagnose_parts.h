@@ -22,11 +22,12 @@ struct diagnose_options {
 	bool json, confirm;
 	int64_t for_ns;  /* of a process: how long it is watched; 0: not given */
 	const char *out; /* borrowed: of a process: where its record is kept; NULL: nowhere */
-	bool passing;    /* the record is gone when the answer is read: it is not named */
+	bool scratch;    /* the record lies where nobody asked for one: it is kept only where the answer names files of it */
+	bool passing;    /* set by diagnose_campaign(): the record is gone when the answer is read, and is not named */
 };
 
 /* Why memory is there, of each cell of a campaign. Prints, and returns the exit code: 3 where one cannot be told. */
-int diagnose_campaign(const char *dir, const struct diagnose_options *o);
+int diagnose_campaign(const char *dir, struct diagnose_options *o);
 
 /* diagnose_live.c. A word that is a number names a process. */
 bool diagnose_is_pid(const char *word);

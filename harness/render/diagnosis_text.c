@@ -228,10 +228,23 @@ static void add_profiles(const struct strv *profiles, struct strv *ret)
 			       "runtime/pprof, and it does.");
 }
 
+/* What it is, or what it would be if it could be told. */
+static enum mechanism likeliest(const struct diagnosis *d)
+{
+	return d->mechanism == MECHANISM_UNKNOWN ? d->runner_up : d->mechanism;
+}
+
+bool diagnosis_names_profiles(const struct diagnosis *d)
+{
+	enum mechanism m = likeliest(d);
+
+	return !d->churns && (m == MECHANISM_LIVE_HEAP || m == MECHANISM_FRAGMENTATION);
+}
+
 /* Where to look next, a sentence each, the most useful first; appended. */
 static void next_steps(const struct diagnosis *d, const json_t *goroutines, const struct strv *profiles, struct strv *ret)
 {
-	enum mechanism m = d->mechanism == MECHANISM_UNKNOWN ? d->runner_up : d->mechanism;
+	enum mechanism m = likeliest(d);
 
 	if (d->churns) {
 		strv_pushf(ret, "To see for yourself: %s.", d->disproof.act);
@@ -241,7 +254,7 @@ static void next_steps(const struct diagnosis *d, const json_t *goroutines, cons
 		add_places(goroutines, m == d->mechanism && m == MECHANISM_GOROUTINES, ret);
 	if (m == MECHANISM_THREADS || m == MECHANISM_NATIVE)
 		add_threads(goroutines, ret);
-	if (m == MECHANISM_LIVE_HEAP || m == MECHANISM_FRAGMENTATION)
+	if (diagnosis_names_profiles(d))
 		add_profiles(profiles, ret);
 	else if (d->disproof.act)
 		strv_pushf(ret, "To see for yourself: %s.", d->disproof.act);

@@ -73,8 +73,9 @@ def test_the_record_is_kept_where_that_is_asked_for(diagnose, service_of, tmp_pa
         done = diagnose(s.pid, "--for", "1s", "--out", "kept")
         (kept,) = (tmp_path / "kept").iterdir()
         assert f"Recorded in kept/{kept.name}" in done.stdout
-        again = diagnose(kept)
-        assert again.stdout.strip() and again.stdout.strip() in done.stdout
+        title, answer = diagnose(kept).stdout.split("\n\n", 1)
+        assert title.startswith("attach-service") and answer.strip() and answer.strip() in done.stdout
+        assert title not in done.stdout  # who asks of one process knows what he asked
 
 
 def test_heap_profiles_are_kept_for_who_is_told_of_them(diagnose, service_of):  # noqa: F811
@@ -84,6 +85,15 @@ def test_heap_profiles_are_kept_for_who_is_told_of_them(diagnose, service_of):  
         done = diagnose(s.pid, "--for", "1s", code=0)
         (kept,) = diagnose.scratch.glob("*/*")
         assert f"Recorded in {kept}" in done.stdout and list(kept.glob("default/1/heap-*.pb.gz"))
+
+
+def test_heap_profiles_of_which_nothing_is_told_go(diagnose, service_of):  # noqa: F811
+    with Service(service_of("1.16")) as s:
+        s.tell("leak 50000")
+        done = diagnose(s.pid, "--for", "1s", code=0)
+        assert done.stdout.startswith("goroutines\n") and "Recorded in" not in done.stdout
+        assert json.loads(diagnose(s.pid, "--for", "1s", "--json", code=0).stdout)["campaign"] is None
+        assert not list(diagnose.scratch.iterdir())
 
 
 def test_not_go(diagnose):
