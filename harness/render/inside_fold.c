@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Which neighbours run alike: releases of one setting that lie next to each other share a panel while their unlikest two are alike, and
- * beyond the number of panels the likest neighbours are put together, alike or not. Few panels stay as they are.
+ * beyond the number of panels the likest neighbours are put together, alike or not; those last that end unlike each other, for a panel
+ * says below its name how it ends. Few panels stay as they are.
  */
 #include <math.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 /* In parts of the highest curve, summed over the areas (of which one that moves into another counts twice) */
 #define ALIKE 0.05
 #define KINDS RSS_PART_COUNT_
+#define END (TIMES - TIMES / 20) /* the last 20th */
+#define UNLIKE_END 0.05
 
 typedef double trace[TIMES][KINDS];
 
@@ -30,15 +33,23 @@ static void trace_of(const struct inside *in, const struct inside_panel *p, doub
 	}
 }
 
-/* Whatever only one of them has counts as far away. */
-static double distance(trace a, trace b)
+/* From one time on. Whatever only one of them has counts as far away. */
+static double distance_from(size_t from, trace a, trace b)
 {
 	double sum = 0;
 
-	for (size_t i = 0; i < TIMES; i++)
+	for (size_t i = from; i < TIMES; i++)
 		for (size_t k = 0; k < KINDS; k++)
 			sum += isnan(a[i][k]) && isnan(b[i][k]) ? 0 : isnan(a[i][k]) || isnan(b[i][k]) ? 0.5 / KINDS : fabs(a[i][k] - b[i][k]);
-	return sum / TIMES / 2;
+	return sum / (double)(TIMES - from) / 2;
+}
+
+/* 0 to 1; above 1 where the ends are unlike. */
+static double distance(trace a, trace b)
+{
+	double far = distance_from(0, a, b), end = distance_from(END, a, b);
+
+	return end > UNLIKE_END ? 1 + end : far;
 }
 
 static void join(struct inside *in, size_t into)
