@@ -20,7 +20,7 @@ static const struct {
 	[FATE_PARTLY] = { "partly given back", 'p' },
 	[FATE_LAZYFREE] = { "lazily freed", 'f' },
 	[FATE_KEPT] = { "kept", 'k' },
-	[FATE_GROWING] = { "still growing", 'g' },
+	[FATE_MOVING] = { "not settled", 'm' },
 	[FATE_KILLED] = { "killed, fatal", 'x' },
 	[FATE_NOT_RUN] = { "not applicable", '-' },
 };
@@ -106,7 +106,7 @@ static enum fate fate_of(const struct row *r)
 	case CONDUCT_PARTLY:
 		return FATE_PARTLY;
 	case CONDUCT_MOVING:
-		return FATE_GROWING;
+		return FATE_MOVING;
 	case CONDUCT_HELD:
 	case CONDUCT_OTHER: /* no mark says what was dropped: the numbers do */
 	case CONDUCT_COUNT_:
@@ -142,7 +142,7 @@ static struct corpus_cell cell_of(const struct row *r, const struct verdicts *l)
 		c.peak_above_bytes = peak->median - base;
 	if (settled->n)
 		c.above_bytes = settled->median - base;
-	else if (c.fate == FATE_GROWING)
+	else if (c.fate == FATE_MOVING)
 		c.above_bytes = last_rss(r->cell) - base;
 	if (c.fate == FATE_KILLED)
 		(void)snprintf(c.text, sizeof(c.text), "%s", end_word(r));

@@ -19,7 +19,7 @@ enum fate {
 	FATE_PARTLY,   /* more than 10 % was given back */
 	FATE_LAZYFREE, /* still resident, but the kernel takes it when it needs it */
 	FATE_KEPT,     /* still resident */
-	FATE_GROWING,  /* did not settle */
+	FATE_MOVING,   /* did not settle: grows, or swings */
 	FATE_KILLED,   /* some run was killed, or ended by a fatal error */
 	FATE_NOT_RUN,  /* the release has no such setting, or could not build it */
 	FATE_COUNT_
