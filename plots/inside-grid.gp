@@ -36,6 +36,9 @@ at_row = 0
 do for [i = 1:n_items] {
 	item_text[i] = i <= n_slots ? slot_name[slot_0 + i] : areas && i == n_slots + 1 ? "RSS, as the kernel counts" : \
 		areas && i == n_slots + 2 ? "ticks: below, exact; above, garbage collections" : overlay_name[i - n_slots - (areas ? 2 : 0)]
+	item_x[i] = at_x
+	item_row[i] = at_row
+	if (item_text[i] eq "") { continue }
 	item_width = swatch + 0.5 * px_sub + text_width(item_text[i], px_sub)
 	if (at_x > head_left && at_x + item_width > W - head_left) { at_x = head_left; at_row = at_row + 1 }
 	item_x[i] = at_x
@@ -98,6 +101,7 @@ set tmargin at screen 1
 # --- head, foot, key
 load here."texts.gp"
 do for [i = 1:n_items] {
+	if (item_text[i] eq "") { continue }
 	y_item = y_key + item_row[i] * px_sub * 1.5
 	x_item = item_x[i]
 	item_ink = c_soft

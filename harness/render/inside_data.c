@@ -115,12 +115,17 @@ static void add_slots(const struct inside *in, size_t figure, struct slots *s)
 	s->n[figure] = (double)s->name.n - s->first[figure];
 }
 
-static void add_lines(struct slots *s)
+/* One that no panel has (a process that was attached to shares its cgroup) stands in no key: it has no name. */
+static void add_lines(const struct inside *in, struct slots *s)
 {
 	s->n[0] = INSIDE_LINES;
 	for (size_t k = 0; k < INSIDE_LINES; k++) {
 		s->hue[k] = (double)k + 1;
-		strv_push(&s->name, inside_line_name(k));
+		bool drawn = false;
+
+		for (size_t i = 0; i < in->n; i++)
+			drawn = drawn || in->v[i].line[k].n;
+		strv_push(&s->name, drawn ? inside_line_name(k) : "");
 		strv_push(&s->text, "");
 		strv_push(&s->low, "");
 		strv_push(&s->high, "");
@@ -134,7 +139,7 @@ static void put_slots(FILE *f, const struct inside *in)
 
 	for (size_t i = 0; i < n; i++)
 		if (in->lines)
-			add_lines(&s);
+			add_lines(in, &s);
 		else
 			add_slots(in, i, &s);
 	gp_numbers(f, "fig_slot", s.first, n);

@@ -159,6 +159,31 @@ static void name_panel(const struct inside *in, struct inside_panel *p)
 /* ---- the figure
  * --------------------------------------------------------------------------------------------------------------------- */
 
+/* The lines that some panel has, by the words of a sentence. */
+static char *say_lines(const struct inside *in)
+{
+	static const char *const names[INSIDE_LINES] = { "RSS", "the cgroup's usage", "the kubelet's working set", "Go's own heap in use" };
+	bool drawn[INSIDE_LINES] = { false };
+	size_t n = 0, said = 0;
+	cleanup_free char *text = xstrdup("");
+
+	for (size_t k = 0; k < INSIDE_LINES; k++) {
+		for (size_t i = 0; i < in->n; i++)
+			drawn[k] = drawn[k] || in->v[i].line[k].n;
+		n += drawn[k];
+	}
+	for (size_t k = 0; k < INSIDE_LINES; k++) {
+		if (!drawn[k])
+			continue;
+		char *longer = strf("%s%s%s", text, !said ? "" : said + 1 == n ? " and " : ", ", names[k]);
+
+		free(text);
+		text = longer;
+		said++;
+	}
+	return strf("%s, of the same run.", text);
+}
+
 static char *say_how(const struct inside *in)
 {
 	const struct figure_model *m = in->m;
@@ -174,9 +199,11 @@ static char *say_how(const struct inside *in)
 
 	bool attached = in->n && json_is_object(json_object_get(in->v[0].run->run, "attached"));
 
+	cleanup_free char *lines = in->lines ? say_lines(in) : NULL;
+
 	return strf("%s%s%s Scenario %s, %s clock, one run a cell, Linux" NBSP "%s. Time" NBSP "0: %s.%s",
-		    in->lines ? "RSS, the cgroup's usage, the kubelet's working set and Go's own heap in use, of the same run."
-			      : "What RSS consists of: exact at the ticks; between them from the runtime's counters.",
+		    lines ? lines
+			  : "What RSS consists of: exact at the ticks; between them from the runtime's counters.",
 		    white ? " White below the line: resident, and in none of the parts at that moment." : "",
 		    folded ? " Releases that run most alike share a panel." : "", name ? name : "", m->real_clock ? "real" : "virtual", kernel,
 		    attached ? "it was attached to" : "the program starts", left_out);
