@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "cmd/run_parts.h"
+#include "render/table.h"
+#include "render/wrap.h"
 #include "run/cgroup.h"
 #include "run/queue.h"
 
@@ -179,7 +181,7 @@ static void print_clock(const struct scenario *s)
 }
 
 /* Each run, then all of them. */
-static void print_time(const struct job *j, const struct queue *q, unsigned fetches)
+static void print_time(const struct job *j, const struct queue *q, unsigned fetches, int columns)
 {
 	const struct scenario *s = j->scenario;
 	bool virtual_ = s->clock == CLOCK_KIND_VIRTUAL;
@@ -189,18 +191,20 @@ static void print_time(const struct job *j, const struct queue *q, unsigned fetc
 	format_duration(all, sizeof(all), queue_estimate_s(q, run_s, START_GAP_S) + fetches * FETCH_S);
 	format_duration(own, sizeof(own), target_s);
 	format_duration(each, sizeof(each), run_s);
-	if (virtual_)
-		printf("Time: %s%s of the program's time a run, which takes about %s; about %s in all", s->for_ns ? "" : "at most ", own, each,
-		       all);
-	else
-		printf("Time: %s%s a run, about %s in all", s->for_ns ? "" : "at most ", own, all);
-	printf(", and up to %.0f s for each release to build\n", BUILD_S);
+
+	const char *most = s->for_ns ? "" : "at most ";
+	cleanup_free char *text = virtual_ ? strf("Time: %s%s of the program's time a run, which takes about %s; about %s in all, and up to "
+						  "%.0f s for each release to build", most, own, each, all, BUILD_S)
+					   : strf("Time: %s%s a run, about %s in all, and up to %.0f s for each release to build", most, own, all,
+						  BUILD_S);
+	print_wrapped(stdout, text, columns, 2, 0);
 }
 
 void job_print_plan(const struct job *j)
 {
 	const struct plan *p = j->plan;
 	cleanup_free uint64_t *needs = xcalloc(p->n_order, sizeof(*needs));
+	struct table_style style = table_style_for_stdout();
 	char size[32], budget[32];
 	size_t applicable = 0;
 
@@ -213,8 +217,14 @@ void job_print_plan(const struct job *j)
 		applicable += !p->cells[i].why_not;
 		if (p->cells[i].go)
 			go_version_format(version, sizeof(version), &p->cells[i].go->version);
-		printf("  %-46s %s%s\n", p->cells[i].id, p->cells[i].why_not ? "not-applicable: " : *version ? "go" : "",
-		       p->cells[i].why_not ? p->cells[i].why_not : version);
+		if (!p->cells[i].why_not) {
+			printf("  %-46s %s%s\n", p->cells[i].id, *version ? "go" : "", version);
+			continue;
+		}
+		cleanup_free char *why = strf("not-applicable: %s", p->cells[i].why_not);
+		int at = printf("  %-46s ", p->cells[i].id);
+
+		print_wrapped(stdout, why, style.columns, 6, at);
 	}
 	printf("\nCells: %zu, of which %zu can be run; %u repeat%s each: %zu runs\n", p->n_cells, applicable, j->scenario->repeat,
 	       j->scenario->repeat == 1 ? "" : "s", p->n_order);
@@ -226,7 +236,7 @@ void job_print_plan(const struct job *j)
 	printf("Memory: %s a run, %s to share (70 %% of what is available)%s\n",
 	       format_size(size, sizeof(size), p->n_order ? p->cells[p->order[0].cell].needs_bytes : 0),
 	       format_size(budget, sizeof(budget), j->budget_bytes), j->scenario->alone ? ", one at a time" : "");
-	print_time(j, &q, fetches);
+	print_time(j, &q, fetches, style.columns);
 }
 
 void job_done(struct job *j)

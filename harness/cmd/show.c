@@ -217,7 +217,7 @@ static void show_text(const struct campaign *c, const struct verdicts *verdicts,
 	putchar('\n');
 	table_print_sentences(stdout, c, &style);
 	table_print_mechanisms(stdout, c, &style);
-	verdicts_print_failures(stdout, verdicts);
+	verdicts_print_failures(stdout, verdicts, style.columns);
 	print_notes(c);
 	print_figures(c);
 	printf("\nRecorded in %s\n", c->dir);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/err.h"
@@ -109,6 +110,8 @@ static int not_a_campaign(const char *dir, struct err *err)
 
 	if (!folder_exists(dir))
 		return err_usage(err, "%s is not a folder", dir);
+	if (access(dir, R_OK | X_OK) < 0)
+		return err_usage(err, "the folder %s cannot be read: %s", dir, strerror(errno));
 	if (above) {
 		(void)err_usage(err, "%s is a part of a campaign, not a whole one", dir);
 		return err_hint(err, "Name the campaign's folder: %s", above);

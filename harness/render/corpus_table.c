@@ -142,7 +142,7 @@ static void go_through(FILE *out, const struct corpus *c, struct failures *s)
 
 			s->failed += failed;
 			if (failed && s->print && s->failed <= FAILURES_MAX)
-				verdict_print_failure(out, before, &l.v[k]);
+				verdict_print_failure(out, before, &l.v[k], WIDTH);
 		}
 		campaign_cells_done(&cells);
 	}

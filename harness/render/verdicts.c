@@ -39,7 +39,7 @@ static bool limit_is_measured(const struct verdict *v)
 
 /* ---- failures ----------------------------------------------------------------------------------------------------------------------- */
 
-void verdict_print_failure(FILE *out, const char *before, const struct verdict *v)
+void verdict_print_failure(FILE *out, const char *before, const struct verdict *v, int columns)
 {
 	cleanup_free char *have = value_text(v->that, v->measured), *want = value_text(v->that, v->limit), *other = other_text(v);
 	cleanup_free char *some = v->runs > 1 ? strf(" (fails in %zu of %zu runs)", v->runs - v->held, v->runs) : xstrdup("");
@@ -48,12 +48,15 @@ void verdict_print_failure(FILE *out, const char *before, const struct verdict *
 					 : strf("%s: expected %s%s; measured %s against %s%s%s", v->cell->id, v->that, versus, have, want,
 						other, some);
 
-	fprintf(out, "  %s%s\n", before, text);
-	if (v->because)
-		fprintf(out, "    expected because: %s\n", v->because);
+	fprintf(out, "  %s", before);
+	print_wrapped(out, text, columns, 6, 2 + (int)strlen(before));
+	if (v->because) {
+		fputs("    expected because: ", out);
+		print_wrapped(out, v->because, columns, 6, 22);
+	}
 }
 
-void verdicts_print_failures(FILE *out, const struct verdicts *l)
+void verdicts_print_failures(FILE *out, const struct verdicts *l, int columns)
 {
 	size_t failed = verdicts_failed(l), shown = 0;
 
@@ -63,7 +66,7 @@ void verdicts_print_failures(FILE *out, const struct verdicts *l)
 		fprintf(out, "\nAll %zu expectations hold.\n", l->n);
 	for (size_t i = 0; i < l->n; i++)
 		if (verdict_failed(&l->v[i]) && shown++ < FAILURES_MAX)
-			verdict_print_failure(out, "", &l->v[i]);
+			verdict_print_failure(out, "", &l->v[i], columns);
 	if (failed > FAILURES_MAX)
 		fprintf(out, "  and %zu more: memtide show --expectations lists all\n", failed - FAILURES_MAX);
 }

@@ -128,6 +128,15 @@ def test_set_of_an_axis_that_the_program_cannot_have(memtide, scenario, stimulus
     clear(memtide("run", scenario(command=[stimulus("misbehave"), "exit", 0]), "--go", "1.12"), 2, "go")
 
 
+def test_a_folder_that_may_not_be_read(build):
+    with tempfile.TemporaryDirectory() as top:
+        os.chmod(top, 0o755)
+        folder = os.path.join(top, "campaign")
+        os.mkdir(folder, 0o700)
+        done = subprocess.run([*AS_NOBODY, build / "memtide", "show", folder], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2 and f"the folder {folder} cannot be read: Permission denied" in done.stderr
+
+
 def test_command_line(memtide):
     clear(memtide("run"), 2, "name a scenario", "memtide list")
     clear(memtide("rnu"), 2, "rnu", "did you mean 'run'?")

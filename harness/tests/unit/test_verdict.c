@@ -87,7 +87,7 @@ static __attribute__((noinline)) char *printed(const struct verdicts *l, bool al
 	if (all)
 		verdicts_print_all(f, l, &style);
 	else
-		verdicts_print_failures(f, l);
+		verdicts_print_failures(f, l, style.columns);
 	fclose(f);
 	return text;
 }
