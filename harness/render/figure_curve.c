@@ -389,7 +389,7 @@ static bool band_grows(const struct band *b)
 			continue;
 		end = b->v[i].median;
 		peak = end > peak ? end : peak;
-		before = b->v[i].t_ns <= b->end_ns / 4 * 3 ? end : before;
+		before = b->v[i].t_ns <= b->end_ns / 4 * 3 ? peak : before;
 	}
 	return (double)end > 0.97 * (double)peak && (double)end > 1.03 * (double)before;
 }

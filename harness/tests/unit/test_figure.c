@@ -568,6 +568,34 @@ static void all_figures_are_drawn(void **state)
 	campaign_free(c);
 }
 
+/* It was as high before, but low at the moment from which on growth is looked for. */
+static void what_swings_is_not_growing(void **state)
+{
+	static const char *const settings[] = { "default", "x=1", NULL };
+	static const char *const releases[] = { "1.11", "1.12", "1.13" };
+	char *before;
+
+	(void)state;
+	begin_campaign("godebug", settings, &before);
+	for (size_t i = 0; i < 3; i++) {
+		struct record *r = start(releases[i], "default");
+
+		for (int t = 0; t < 20; t++)
+			sample(r, t, t % 5 < 1 ? 20 : 100);
+		cleanup_json json_t *run = json_pack("{s:s, s:s, s:f, s:{s:I}, s:{s:s}, s:[]}", "format", "memtide-run/1", "outcome", "ok", "target_s", 20.0,
+						     "metrics", "peak_rss_bytes", (json_int_t)(100 * MIB), "missing", "settled_rss_bytes",
+						     "RSS still moves at the end", "marks");
+
+		assert_return_code(record_close_series(r, NULL), 0);
+		assert_return_code(record_finish(r, run, NULL), 0);
+		record_free(r);
+	}
+	cleanup_free char *text = written("figure.gp");
+	end_campaign(before);
+	assert_has(text, "'not settled', ");
+	assert_null(strstr(text, "still growing"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -587,7 +615,7 @@ int main(void)
 		cmocka_unit_test(what_drops_nothing_has_an_end),
 		cmocka_unit_test(coinciding_curves_are_told_together),
 		cmocka_unit_test(marks_that_all_share_are_in_the_overlay),
-		cmocka_unit_test(without_baseline_the_settled_value_counts),
+		cmocka_unit_test(without_baseline_the_settled_value_counts), cmocka_unit_test(what_swings_is_not_growing),
 		cmocka_unit_test(the_headline_has_every_size_that_is_kept),
 		cmocka_unit_test(without_gnuplot_the_error_says_how_to_draw_later),
 		cmocka_unit_test(all_figures_are_drawn),
