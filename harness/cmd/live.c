@@ -206,6 +206,8 @@ static void note_exec(struct live *l)
 	close_target(l);
 	l->program = program;
 	l->execs++;
+	free(l->who);
+	l->who = foreign_text_now(l->foreign);
 	run_series_done(&l->series);
 	l->room_samples = l->room_go = l->room_probes = l->room_splits = 0;
 	l->peak_bytes = 0;

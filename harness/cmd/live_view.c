@@ -167,7 +167,8 @@ static void print_now(struct frame *t, const struct live_view *v)
 	char size[32], rate[48];
 
 	colour(t, COLOUR_RSS);
-	put_whole(t, "RSS %s%s", size_text(size, v->rss_bytes), rate_text(rate, v->rss_per_s));
+	put_whole(t, "RSS %s", size_text(size, v->rss_bytes));
+	put_whole(t, "%s", rate_text(rate, v->rss_per_s));
 	colour(t, COLOUR_DIM);
 	put_whole(t, "  highest %s", size_text(size, v->peak_bytes));
 	if (v->has_counters) {

@@ -296,6 +296,16 @@ char *foreign_text(const struct foreign *f)
 				      : strf("%s (pid %d, %d in its container)", f->name, (int)f->pid, (int)f->inner_pid);
 }
 
+char *foreign_text_now(const struct foreign *f)
+{
+	struct foreign now = { .pid = f->pid, .inner_pid = f->inner_pid };
+
+	(void)memcpy(now.name, f->name, sizeof(now.name));
+	read_exe(&now);
+	free(now.exe);
+	return foreign_text(&now);
+}
+
 void foreign_done(struct foreign *f)
 {
 	if (f->pidfd >= 0)

@@ -42,6 +42,8 @@ uint64_t foreign_program(const struct foreign *f);
 bool foreign_exit_status(const struct foreign *f, int *ret);
 /* "server (pid 1234, 7 in its container)". Caller frees. */
 char *foreign_text(const struct foreign *f);
+/* The same by the program that it executes now, which is another one after an exec. Caller frees. */
+char *foreign_text_now(const struct foreign *f);
 void foreign_done(struct foreign *f);
 
 /* What /proc/PID/status says, as far as it is needed here. */

@@ -221,6 +221,7 @@ def test_live_view_of_a_target_that_execs(live, service_of):
         assert t.leave() == 0
         screen = "\n".join(draw(t.frames()[-1]))
         assert "It has begun another program" in screen and s.version not in screen and "4321" not in screen
+        assert f"service-latest (pid {s.pid})" in screen and "service-1.16" not in screen
 
 
 def test_live_view_of_what_is_not_go(live):
