@@ -148,7 +148,9 @@ do for [p = 1:n_panels] {
 		}
 	}
 	if (p == lazy_panel) {
-		set label "LazyFree" at lazy_x, lazy_y center font font(px_note) tc rgb ink_of(setting_hue[(lazy_index - 1) % n_settings + 1])
+		set style textbox opaque fc rgb "white" noborder margins 0.6, 0.6 # other settings' curves may lie there
+		set label "LazyFree" at lazy_x, lazy_y center front boxed font font(px_note) \
+			tc rgb ink_of(setting_hue[(lazy_index - 1) % n_settings + 1])
 	}
 	if (panel_limit_bytes[p] > 0) {
 		y_limit = panel_limit_bytes[p] / y_unit_bytes
