@@ -14,6 +14,7 @@
 
 #define GROUPS_MAX 8 /* more would be no sentences */
 #define FEW_BYTES  (8 * (double)MIB)
+#define FEW_GOROUTINES 10
 
 enum quantity { GOROUTINES, THREADS, MEMORY, QUANTITY_COUNT_ };
 
@@ -52,6 +53,19 @@ static struct folded as_median(const struct folded *f)
 	return (struct folded){ .n = f->n, .median = f->median, .min = f->median, .max = f->median };
 }
 
+/* Every program has a goroutine or two: they are told where some row has more, or where something is expected of them. */
+static bool tells_goroutines(const struct rows *rows)
+{
+	bool tells = rows->named[METRIC_GOROUTINES_SETTLED] || rows->named[METRIC_GOROUTINES_PEAK];
+
+	for (size_t i = 0; i < rows->n; i++) {
+		const struct folded *f = &rows->v[i].all[METRIC_GOROUTINES_SETTLED];
+
+		tells = tells || (f->n && f->median > FEW_GOROUTINES);
+	}
+	return tells;
+}
+
 static struct kept kept_of(const struct rows *rows, const struct row *r)
 {
 	struct kept k = { .setting = r->setting,
@@ -66,6 +80,8 @@ static struct kept kept_of(const struct rows *rows, const struct row *r)
 	/* Every program has threads. */
 	if (!rows->named[METRIC_THREADS_SETTLED] && !rows->named[METRIC_THREADS_PEAK])
 		k.v[THREADS].n = 0;
+	if (!tells_goroutines(rows))
+		k.v[GOROUTINES].n = 0;
 	return k;
 }
 

@@ -616,6 +616,19 @@ static void test_kept_and_expected(void **state)
 	campaign_free(c);
 }
 
+/* Every program has a goroutine or two. */
+static void test_few_goroutines_are_not_told(void **state)
+{
+	(void)state;
+	struct campaign *c = campaign_begin("What is kept?");
+
+	add_leak(c, 16, "leaky", 30, 2, 1);
+	assert_sentences(c, 80, "The program keeps 2 goroutines and 28 MB above the baseline under Go 1.16.\n"); /* something is expected of them */
+	json_object_del(c->runs[0].run, "expectations");
+	assert_sentences(c, 80, "The program keeps 28 MB above the baseline under Go 1.16.\n");
+	campaign_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -626,7 +639,7 @@ int main(void)
 		cmocka_unit_test(test_colour_only_where_asked), cmocka_unit_test(test_virtual_clock_says_what_it_saved),
 		cmocka_unit_test(test_virtual_time_that_ended_early_is_told), cmocka_unit_test(test_real_clock_says_nothing),
 		cmocka_unit_test(test_columns_are_what_is_expected), cmocka_unit_test(test_releases_that_are_alike_are_one_row),
-		cmocka_unit_test(test_kept_and_expected),
+		cmocka_unit_test(test_kept_and_expected), cmocka_unit_test(test_few_goroutines_are_not_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
