@@ -151,15 +151,24 @@ static void say_held(const struct figure_model *m, const struct side *s, struct 
 	strv_pushf(clauses, "%s %s %s resident%s", who, s->n == 1 ? "keeps" : "keep", size, other_settings ? " by default" : "");
 }
 
+/* "206 MB", and where some keep a good part of it, "107 to 206 MB" */
+static void put_given_back(char *buf, size_t n, const struct side *s)
+{
+	const struct figure_facts *f = &s->facts;
+	double most = fmax(s->peak - fmax(f->stays_from, 0), 0), least = fmax(s->peak - fmax(f->stays_to, 0), 0);
+
+	figure_size_range(buf, n, least < 0.9 * most ? least : most, most);
+}
+
 static void say_falls(const struct figure_model *m, const struct side *s, size_t said_before, bool held, struct strv *clauses)
 {
 	cleanup_free char *who = subject(m, s, said_before);
-	char when[96], size[32];
+	char when[96], size[96];
 	const struct figure_facts *f = &s->facts;
 	bool at_once = f->first_to < fmax(1, m->span_s / 100);
 	cleanup_free char *what = NULL;
 
-	figure_size(size, sizeof(size), fmax(s->peak - fmax(f->stays_from, 0), 0));
+	put_given_back(size, sizeof(size), s);
 	what = held || !isfinite(f->stays_from) ? xstrdup("it") : xstrdup(size);
 	if (at_once && f->release_to >= 0) {
 		figure_time(when, sizeof(when), f->release_to);

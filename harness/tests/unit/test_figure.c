@@ -596,6 +596,22 @@ static void what_swings_is_not_growing(void **state)
 	assert_null(strstr(text, "still growing"));
 }
 
+/* One gives back half of what the others do. */
+static void the_headline_says_the_least_that_is_given_back(void **state)
+{
+	static const char *const settings[] = { "default", NULL };
+	char *before;
+
+	(void)state;
+	begin_campaign("godebug", settings, &before);
+	run_of("go=1.11,godebug=default", 200, 6, 6, 2, true);
+	run_of("go=1.12,godebug=default", 200, 100, 100, 2, true);
+	run_of("go=1.13,godebug=default", 200, 6, 6, 2, true);
+	cleanup_free char *text = written("figure.gp");
+	end_campaign(before);
+	assert_has(text, "title = 'All 3 releases give 100 to 194" NBSP "MB back");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -616,6 +632,7 @@ int main(void)
 		cmocka_unit_test(coinciding_curves_are_told_together),
 		cmocka_unit_test(marks_that_all_share_are_in_the_overlay),
 		cmocka_unit_test(without_baseline_the_settled_value_counts), cmocka_unit_test(what_swings_is_not_growing),
+		cmocka_unit_test(the_headline_says_the_least_that_is_given_back),
 		cmocka_unit_test(the_headline_has_every_size_that_is_kept),
 		cmocka_unit_test(without_gnuplot_the_error_says_how_to_draw_later),
 		cmocka_unit_test(all_figures_are_drawn),
