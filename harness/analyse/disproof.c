@@ -187,5 +187,7 @@ struct disproof disproof_of(const struct mechanism_facts *f, const struct state 
 		p.axis = NULL;
 	if (d->churns)
 		p.act = act_of_churn(s);
+	if (d->of_files)
+		p.act = "see which: Rss of each mapping in /proc/PID/smaps; the kernel drops clean pages of files by itself when it needs memory";
 	return p;
 }

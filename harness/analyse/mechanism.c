@@ -31,6 +31,8 @@
 #define RUNTIME_FLOOR MB(4)
 /* And what it needs to manage the heap: spans, bitmaps (1/32 of the heap up to Go 1.19), GC work: no mechanism of its own. */
 #define METADATA_SHARE 0.05
+/* Of files any process has so much: its binary and libraries, as far as it has touched them. */
+#define FILES_FLOOR MB(16)
 /* So many more goroutines than before the load may be a leak, and are not a pool of workers. */
 #define GOROUTINES_MANY 50
 /* They are kept: of the most there were, those at work under load included, half are there at the end. */
@@ -132,7 +134,8 @@ static void claim(const struct state *s, const double *part, struct diagnosis *d
 	d->by[MECHANISM_THREADS] += part[RSS_THREAD_STACKS];
 	d->by[MECHANISM_RUNTIME_OVERHEAD] +=
 		fmax(part[RSS_RUNTIME] - (part == s->grown ? 0 : RUNTIME_FLOOR) - METADATA_SHARE * heap, 0);
-	d->held_bytes = 0;
+	d->files_bytes = fmax(known(part[RSS_FILES]) - (part == s->grown ? 0 : FILES_FLOOR), 0);
+	d->held_bytes = d->files_bytes;
 	for (int m = 0; m < MECHANISM_COUNT_; m++)
 		d->held_bytes += d->by[m];
 }
@@ -284,6 +287,18 @@ static void answer_small(const struct state *s, struct diagnosis *d)
 	d->small = true;
 }
 
+/* No mechanism is theirs: the kernel drops pages of a file when it needs memory, but neither those that were written to nor shared ones. */
+static void answer_files(const struct state *s, struct diagnosis *d, enum mechanism best)
+{
+	char files[32], all[32];
+
+	unknown(d, best != MECHANISM_UNKNOWN && d->by[best] >= RUNNER_UP_SHARE * d->held_bytes ? best : MECHANISM_UNKNOWN,
+		strf("%s of the %s that %s are files' (the binary, libraries, mapped files) or shared memory, of which the Go runtime knows nothing",
+		     format_size_of(files, sizeof(files), d->growing ? d->files_bytes : s->part[RSS_FILES]),
+		     format_size_of(all, sizeof(all), d->growing ? d->held_bytes : d->rss_bytes), d->growing ? "came" : "are resident"));
+	d->of_files = true;
+}
+
 static void answer_by_parts(const struct state *s, struct diagnosis *d)
 {
 	enum mechanism best = largest(d, MECHANISM_UNKNOWN), second = largest(d, best);
@@ -295,6 +310,8 @@ static void answer_by_parts(const struct state *s, struct diagnosis *d)
 	else if (given_back(s, d))
 		answer(d, MECHANISM_RELEASED, most >= SMALL_HELD ? best : MECHANISM_UNKNOWN,
 		       isnan(s->released_share) ? 1 - d->held_bytes / s->peak : s->released_share);
+	else if (d->files_bytes > 0 && most < ANSWER_MARGIN * d->files_bytes)
+		answer_files(s, d, best);
 	else if (answer_churn(s, d, best))
 		return;
 	else if (best != MECHANISM_UNKNOWN && share < ANSWER_SHARE && most >= ANSWER_MARGIN * next)
@@ -326,13 +343,25 @@ static void answer_by_kernel(const struct state *s, struct diagnosis *d)
 				       : xstrdup("the Go runtime was not read"));
 }
 
+/* Of the objects that are asked about: of what grew while no collection looked nothing has survived one. */
 static double survived_share(const struct state *s)
 {
-	double objects = s->part[RSS_OBJECTS];
+	double objects = s->part[RSS_OBJECTS], asked = s->growing ? s->grown[RSS_OBJECTS] : objects, since = fmax(objects - s->heap_marked, 0);
 
-	if (isnan(s->heap_marked) || isnan(objects))
+	if (isnan(s->heap_marked) || isnan(objects) || isnan(asked))
 		return NAN;
-	return s->heap_marked < objects ? s->heap_marked / objects : 1;
+	return asked > since ? 1 - since / asked : asked > 0 ? 0 : 1;
+}
+
+/* What grew; but where that is too little to ask about, what is there. */
+static void claim_held(struct state *s, struct diagnosis *d)
+{
+	claim(s, s->growing ? s->grown : s->part, d);
+	if (!s->growing || !is_small(d) || is_many(s, d, largest(d, MECHANISM_UNKNOWN)))
+		return;
+	s->growing = d->growing = false;
+	d->since = NULL;
+	claim(s, s->part, d);
 }
 
 void diagnosis_of(const struct mechanism_facts *facts, struct diagnosis *ret)
@@ -347,7 +376,7 @@ void diagnosis_of(const struct mechanism_facts *facts, struct diagnosis *ret)
 				   .gogc_off = s.gogc_off,
 				   .limited = !isnan(s.limit),
 				   .rss_bytes = s.rss,
-				   .survived = survived_share(&s),
+				   .survived = NAN,
 				   .held_bytes = NAN };
 	for (int m = 0; m < MECHANISM_COUNT_; m++)
 		ret->by[m] = NAN;
@@ -356,7 +385,8 @@ void diagnosis_of(const struct mechanism_facts *facts, struct diagnosis *ret)
 	} else if (isnan(s.part[RSS_OBJECTS])) {
 		answer_by_kernel(&s, ret);
 	} else {
-		claim(&s, s.growing ? s.grown : s.part, ret);
+		claim_held(&s, ret);
+		ret->survived = survived_share(&s);
 		answer_by_parts(&s, ret);
 	}
 	ret->evidence = json_array();

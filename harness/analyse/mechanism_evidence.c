@@ -59,6 +59,9 @@ static void add_rss(struct work *w)
 	if (s->growing)
 		add(w, METRIC_SLOPE, s->slope, "RSS is %s and grows by %s a second: the answer is about what came on top", format_size_of(a, sizeof(a), s->rss),
 		    format_size_of(b, sizeof(b), s->slope));
+	else if (s->slope > 0)
+		add(w, METRIC_SLOPE, s->slope, "RSS is %s and grows by %s a second: too little came to be asked about alone",
+		    format_size_of(a, sizeof(a), s->rss), format_size_of(b, sizeof(b), s->slope));
 	else if (s->settled && s->peak > 1.1 * s->rss)
 		add(w, METRIC_SETTLED_RSS, s->rss, "RSS settled at %s, after a peak of %s%s%s", format_size_of(a, sizeof(a), s->rss), format_size_of(b, sizeof(b), s->peak),
 		    isnan(s->baseline) ? "" : "; before the load it was ", isnan(s->baseline) ? "" : format_size_of(c, sizeof(c), s->baseline));
@@ -317,6 +320,9 @@ static void add_others(struct work *w)
 		if (m != (int)w->d->mechanism && held_by[m] && !w->d->small && w->d->by[m] > 0 &&
 		    w->d->by[m] >= OTHERS_SHARE * w->d->held_bytes)
 			add(w, metric_by[m], w->d->by[m], "%s %s%s", format_size_of(a, sizeof(a), w->d->by[m]), held_by[m], w->d->churns ? ", on average" : "");
+	if (w->d->files_bytes > 0 && !w->d->small && w->d->files_bytes >= OTHERS_SHARE * w->d->held_bytes)
+		add(w, METRIC_FILES_SETTLED, w->s->part[RSS_FILES], "%s are pages of files or shared memory%s",
+		    format_size_of(a, sizeof(a), w->s->part[RSS_FILES]), w->s->n_moments ? ", on average" : "");
 }
 
 void evidence_add(const struct mechanism_facts *facts, const struct state *s, struct diagnosis *d)

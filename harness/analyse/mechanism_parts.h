@@ -25,7 +25,7 @@ struct state {
 	bool split;                                 /* it is one: not guessed from the counters */
 	double heap_inuse, heap_idle, heap_released, go_stacks, runtime, gc_goal, heap_marked, gc_count, goroutines, threads_made, profile_buckets;
 	double goroutines_peak, goroutines_slope;
-	double slope;                               /* of RSS, bytes a second; only where `growing` */
+	double slope;                               /* of RSS, bytes a second; 0: it does not grow */
 	double goroutines_before;                   /* at the first mark, or when they were first read */
 	double heap_before;                         /* in use at that time */
 	double heap_follows;                        /* correlation of the heap in use with the goroutines while both grew; NAN: cannot be told */

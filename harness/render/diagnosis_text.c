@@ -246,7 +246,7 @@ static void next_steps(const struct diagnosis *d, const json_t *goroutines, cons
 {
 	enum mechanism m = likeliest(d);
 
-	if (d->churns) {
+	if (d->churns || d->of_files) {
 		strv_pushf(ret, "To see for yourself: %s.", d->disproof.act);
 		return;
 	}

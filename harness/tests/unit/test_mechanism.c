@@ -698,6 +698,84 @@ static void test_what_grows(void **state)
 	assert_is(d, MECHANISM_LIVE_HEAP, MECHANISM_NATIVE);
 }
 
+/* Mapped files and shared memory are no mechanism, but they are not nothing. */
+static void test_files(void **state)
+{
+	(void)state;
+	struct numbers n = idle;
+	struct diagnosis d;
+
+	n.rss = n.peak = 403, n.baseline = NONE, n.files = 401;
+	d = diagnose(&n, NULL, NULL);
+	assert_true(d.of_files && !d.small);
+	assert_non_null(strstr(d.why, "401 MB of the 403 MB that are resident are files'"));
+	assert_says(&d, "401 MB are pages of files or shared memory");
+	assert_non_null(strstr(d.disproof.act, "/proc/PID/smaps"));
+	assert_is(d, MECHANISM_UNKNOWN, MECHANISM_UNKNOWN);
+	/* Beside a heap that is as large: neither. */
+	n.rss = n.peak = 803, n.objects = n.heap_inuse = 400;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_UNKNOWN, MECHANISM_LIVE_HEAP);
+	n.rss = n.peak = 503, n.files = 100;
+	d = diagnose(&n, NULL, NULL);
+	assert_says(&d, "100 MB are pages of files or shared memory");
+	assert_is(d, MECHANISM_LIVE_HEAP, MECHANISM_UNKNOWN);
+	/* What came down, but for them. */
+	n = idle, n.peak = 5000, n.rss = 403, n.files = 401;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_UNKNOWN, MECHANISM_UNKNOWN);
+	/* A large binary. */
+	n = idle, n.rss = n.peak = 18, n.files = 16;
+	d = diagnose(&n, NULL, NULL);
+	assert_true(d.small);
+	assert_is(d, MECHANISM_RUNTIME_OVERHEAD, MECHANISM_UNKNOWN);
+}
+
+/* 100 MB of objects, 3 MB more in the time it was watched: that is not all there is. */
+static void test_little_growth_of_much(void **state)
+{
+	(void)state;
+	struct split_row splits[] = { split_at(1, 97, 0), split_at(5, 98, 0), split_at(10, 100, 0) };
+	struct sample samples[] = { { 0, 97 * MIB, MISSING }, { 5 * NS_PER_S, 98 * MIB, MISSING }, { 10 * NS_PER_S, 100 * MIB, MISSING } };
+	struct run_series s = { .splits = splits, .n_splits = 3, .samples = samples, .n_samples = 3 };
+	struct numbers n = idle;
+	cleanup_json json_t *run = a_run("1.21.13", 1);
+	struct diagnosis d;
+
+	n.rss = NONE, n.peak = 100, n.objects = n.heap_inuse = 100;
+	cleanup_json json_t *metrics = metrics_of(&n);
+	json_object_set_new(metrics, "slope_bytes_per_s", json_real(3e5));
+	struct mechanism_facts facts = { .metrics = metrics, .run = run, .series = &s };
+	diagnosis_of(&facts, &d);
+	assert_false(d.small || d.growing);
+	assert_says(&d, "RSS is 100 MB and grows by 293 kB a second: too little came");
+	assert_is(d, MECHANISM_LIVE_HEAP, MECHANISM_UNKNOWN);
+}
+
+/* Of 240 MB 157 survived the last collection; but of the 70 that came since it was watched nobody knows. */
+static void test_what_grew_since_the_last_collection(void **state)
+{
+	(void)state;
+	struct split_row splits[] = { split_at(1, 170, 0), split_at(5, 200, 0), split_at(10, 240, 0) };
+	struct sample samples[] = { { 0, 170 * MIB, MISSING }, { 5 * NS_PER_S, 200 * MIB, MISSING }, { 10 * NS_PER_S, 240 * MIB, MISSING } };
+	struct run_series s = { .splits = splits, .n_splits = 3, .samples = samples, .n_samples = 3 };
+	struct numbers n = idle;
+	cleanup_json json_t *run = a_run("1.21.13", 1);
+	struct diagnosis d;
+
+	n.rss = NONE, n.peak = 240, n.objects = n.heap_inuse = 240, n.marked = 157;
+	cleanup_json json_t *metrics = metrics_of(&n);
+	json_object_set_new(metrics, "slope_bytes_per_s", json_real(7e6));
+	struct mechanism_facts facts = { .metrics = metrics, .run = run, .series = &s };
+	diagnosis_of(&facts, &d);
+	assert_true(d.growing && d.survived < 0.01 && d.disproof.rss == DISPROOF_EITHER);
+	assert_non_null(strstr(diagnosis_remedy(&d), "as far as it is garbage"));
+	assert_is(d, MECHANISM_LIVE_HEAP, MECHANISM_UNKNOWN);
+	/* 56 of the 70 survived one. */
+	json_object_set_new(metrics, "heap_marked_settled_bytes", json_real(226.0 * (double)MIB));
+	diagnosis_of(&facts, &d);
+	assert_true(d.survived > 0.79 && d.survived < 0.81);
+	assert_is(d, MECHANISM_LIVE_HEAP, MECHANISM_UNKNOWN);
+}
+
 /* A split from before the fall, held for minutes on a busy machine, is not what the counters say now: the last one is, or they are. */
 static void test_a_split_that_is_out_of_date(void **state)
 {
@@ -915,6 +993,9 @@ int main(void)
 		cmocka_unit_test(test_garbage_beside_much_that_is_alive),
 		cmocka_unit_test(test_what_has_stopped_is_told_by_its_end),
 		cmocka_unit_test(test_what_grows),
+		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_little_growth_of_much),
+		cmocka_unit_test(test_what_grew_since_the_last_collection),
 		cmocka_unit_test(test_a_split_that_is_out_of_date),
 		cmocka_unit_test(test_more_is_lazily_freed_than_the_split_knows),
 		cmocka_unit_test(test_what_a_killed_process_had),
