@@ -187,6 +187,8 @@ struct disproof disproof_of(const struct mechanism_facts *f, const struct state 
 		p.axis = NULL;
 	if (d->churns)
 		p.act = act_of_churn(s);
+	if (d->of_globals)
+		p.act = "see which: go tool nm -size -sort size BINARY (or nm -S --size-sort) has the largest variables first";
 	if (d->of_files)
 		p.act = "see which: Rss of each mapping in /proc/PID/smaps; the kernel drops clean pages of files by itself when it needs memory";
 	return p;

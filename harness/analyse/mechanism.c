@@ -132,10 +132,11 @@ static void claim(const struct state *s, const double *part, struct diagnosis *d
 	d->by[MECHANISM_LAZYFREE] = part[RSS_LAZYFREE];
 	d->by[MECHANISM_NATIVE] = part[RSS_NATIVE];
 	d->by[MECHANISM_THREADS] += part[RSS_THREAD_STACKS];
+	d->globals_bytes = fmin(fmax(known(s->part[RSS_RUNTIME] - s->runtime) - RUNTIME_FLOOR, 0), known(part[RSS_RUNTIME]));
 	d->by[MECHANISM_RUNTIME_OVERHEAD] +=
-		fmax(part[RSS_RUNTIME] - (part == s->grown ? 0 : RUNTIME_FLOOR) - METADATA_SHARE * heap, 0);
+		fmax(part[RSS_RUNTIME] - d->globals_bytes - (part == s->grown ? 0 : RUNTIME_FLOOR) - METADATA_SHARE * heap, 0);
 	d->files_bytes = fmax(known(part[RSS_FILES]) - (part == s->grown ? 0 : FILES_FLOOR), 0);
-	d->held_bytes = d->files_bytes;
+	d->held_bytes = d->files_bytes + d->globals_bytes;
 	for (int m = 0; m < MECHANISM_COUNT_; m++)
 		d->held_bytes += d->by[m];
 }
@@ -287,31 +288,36 @@ static void answer_small(const struct state *s, struct diagnosis *d)
 	d->small = true;
 }
 
-/* No mechanism is theirs: the kernel drops pages of a file when it needs memory, but neither those that were written to nor shared ones. */
-static void answer_files(const struct state *s, struct diagnosis *d, enum mechanism best)
+/* No mechanism is theirs. Of files the kernel drops pages by itself when it needs memory, but neither those that were written to nor shared ones. */
+static void answer_others(const struct state *s, struct diagnosis *d, enum mechanism best)
 {
-	char files[32], all[32];
+	double bytes = d->globals_bytes;
+	char part[32], all[32];
 
+	d->of_globals = d->globals_bytes >= d->files_bytes;
+	d->of_files = !d->of_globals;
+	if (d->of_files)
+		bytes = d->growing ? d->files_bytes : s->part[RSS_FILES];
 	unknown(d, best != MECHANISM_UNKNOWN && d->by[best] >= RUNNER_UP_SHARE * d->held_bytes ? best : MECHANISM_UNKNOWN,
-		strf("%s of the %s that %s are files' (the binary, libraries, mapped files) or shared memory, of which the Go runtime knows nothing",
-		     format_size_of(files, sizeof(files), d->growing ? d->files_bytes : s->part[RSS_FILES]),
-		     format_size_of(all, sizeof(all), d->growing ? d->held_bytes : d->rss_bytes), d->growing ? "came" : "are resident"));
-	d->of_files = true;
+		strf("%s of the %s that %s are %s", format_size_of(part, sizeof(part), bytes),
+		     format_size_of(all, sizeof(all), d->growing ? d->held_bytes : d->rss_bytes), d->growing ? "came" : "are resident",
+		     d->of_files ? "files' (the binary, libraries, mapped files) or shared memory, of which the Go runtime knows nothing"
+				 : "variables of the program itself, Go's or C's (its data and bss)"));
 }
 
 static void answer_by_parts(const struct state *s, struct diagnosis *d)
 {
 	enum mechanism best = largest(d, MECHANISM_UNKNOWN), second = largest(d, best);
 	double most = best == MECHANISM_UNKNOWN ? 0 : d->by[best], next = second == MECHANISM_UNKNOWN ? 0 : d->by[second];
-	double share = d->held_bytes > 0 ? most / d->held_bytes : 0;
+	double share = d->held_bytes > 0 ? most / d->held_bytes : 0, others = fmax(d->files_bytes, d->globals_bytes);
 
 	if (is_small(d) && !is_many(s, d, best) && !(s->released_share > RELEASED_SHARE))
 		answer_small(s, d);
 	else if (given_back(s, d))
 		answer(d, MECHANISM_RELEASED, most >= SMALL_HELD ? best : MECHANISM_UNKNOWN,
 		       isnan(s->released_share) ? 1 - d->held_bytes / s->peak : s->released_share);
-	else if (d->files_bytes > 0 && most < ANSWER_MARGIN * d->files_bytes)
-		answer_files(s, d, best);
+	else if (others > 0 && most < ANSWER_MARGIN * others)
+		answer_others(s, d, best);
 	else if (answer_churn(s, d, best))
 		return;
 	else if (best != MECHANISM_UNKNOWN && share < ANSWER_SHARE && most >= ANSWER_MARGIN * next)

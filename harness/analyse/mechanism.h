@@ -51,7 +51,7 @@ struct diagnosis {
 	bool growing;                     /* it has not come to rest: what is told is what grew */
 	const char *since;                /* static: "since the load began"; only where `growing` */
 	bool churns;                      /* unknown because it takes and drops memory all the time: what holds most changes with the moment */
-	bool of_files;                    /* unknown because files and shared memory hold most */
+	bool of_files, of_globals;        /* unknown because files and shared memory, or variables of the program, hold most */
 	double survived;                  /* share of the objects that are asked about (in the heap; of what grew) that the last collection found alive; NAN: not known */
 	bool ended_stacks, ended_records, profiled; /* of that kind are what goroutines, and the runtime itself, hold: stacks and records of ended ones, call stacks */
 	bool gogc_off, limited;           /* the program's settings: no collection but by a memory limit; it has a memory limit */
@@ -59,6 +59,7 @@ struct diagnosis {
 	double rss_bytes;                 /* that is explained: settled, else at the end */
 	double held_bytes;                /* of it, without what every Go process has */
 	double by[MECHANISM_COUNT_];      /* how much each holds of that; NAN: cannot be told */
+	double globals_bytes;             /* of it too: data and bss beyond what the runtime accounts for and any binary has; no mechanism's */
 	double files_bytes;               /* of it too: files and shared memory, but for what any binary has; no mechanism's */
 	json_t *evidence;                 /* owned: array of {"metric", "value", "text"}, the most telling first */
 	char *why;                        /* owned: why it is unknown; NULL */

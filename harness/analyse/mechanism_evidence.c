@@ -314,12 +314,16 @@ static const enum metric metric_by[MECHANISM_COUNT_] = {
 /* What else holds something; of what is unknown, all that do. */
 static void add_others(struct work *w)
 {
-	char a[32];
+	char a[32], b[32];
 
 	for (int m = 0; m < MECHANISM_UNKNOWN; m++)
 		if (m != (int)w->d->mechanism && held_by[m] && !w->d->small && w->d->by[m] > 0 &&
 		    w->d->by[m] >= OTHERS_SHARE * w->d->held_bytes)
 			add(w, metric_by[m], w->d->by[m], "%s %s%s", format_size_of(a, sizeof(a), w->d->by[m]), held_by[m], w->d->churns ? ", on average" : "");
+	if (w->d->globals_bytes > 0 && !w->d->small && w->d->globals_bytes >= OTHERS_SHARE * w->d->held_bytes)
+		add(w, METRIC_RUNTIME_RESIDENT_SETTLED, w->s->part[RSS_RUNTIME],
+		    "%s are data and bss of the binary and the runtime's own; the runtime accounts for %s",
+		    format_size_of(a, sizeof(a), w->s->part[RSS_RUNTIME]), format_size_of(b, sizeof(b), w->s->runtime));
 	if (w->d->files_bytes > 0 && !w->d->small && w->d->files_bytes >= OTHERS_SHARE * w->d->held_bytes)
 		add(w, METRIC_FILES_SETTLED, w->s->part[RSS_FILES], "%s are pages of files or shared memory%s",
 		    format_size_of(a, sizeof(a), w->s->part[RSS_FILES]), w->s->n_moments ? ", on average" : "");

@@ -163,6 +163,10 @@ static void read_parts(const struct mechanism_facts *f, struct state *s)
 
 		s->part[RSS_LAZYFREE] += more;
 		s->part[RSS_IDLE] -= more;
+		/* An allocator of C (jemalloc, tcmalloc) frees lazily too. */
+		more = fmin(s->lazyfree - s->part[RSS_LAZYFREE], s->part[RSS_NATIVE]);
+		s->part[RSS_LAZYFREE] += more;
+		s->part[RSS_NATIVE] -= more;
 	}
 }
 

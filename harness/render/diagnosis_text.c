@@ -246,7 +246,7 @@ static void next_steps(const struct diagnosis *d, const json_t *goroutines, cons
 {
 	enum mechanism m = likeliest(d);
 
-	if (d->churns || d->of_files) {
+	if (d->churns || d->of_files || d->of_globals) {
 		strv_pushf(ret, "To see for yourself: %s.", d->disproof.act);
 		return;
 	}

@@ -127,7 +127,7 @@ static void test_released(void **state)
 	struct numbers n = idle;
 
 	/* Go 1.19 has 28 MB left of 828: bitmaps and spans of a heap that once was. */
-	n.rss = 28, n.peak = 828, n.runtime = 25, n.heap_released = 830;
+	n.rss = 28, n.peak = 828, n.runtime = n.go_runtime = 25, n.heap_released = 830;
 	struct diagnosis d = diagnose(&n, NULL, NULL);
 	assert_says(&d, "97 % of the 825 MB above the baseline have been given back");
 	assert_int_equal(d.runner_up, MECHANISM_RUNTIME_OVERHEAD);
@@ -256,7 +256,7 @@ static void test_goroutines(void **state)
 	struct numbers n = idle;
 
 	/* 300 000 leaked by tickers, Go 1.16: 589 MB of stacks, 203 MB of heap, 120 of which are their records. */
-	n.rss = n.peak = 834.9, n.objects = 202.6, n.fragmentation = 0.5, n.stacks = 589, n.idle = 8.8, n.runtime = 33;
+	n.rss = n.peak = 834.9, n.objects = 202.6, n.fragmentation = 0.5, n.stacks = 589, n.idle = 8.8, n.runtime = n.go_runtime = 33;
 	n.heap_inuse = 203.1, n.go_stacks = 589, n.heap_idle = 9, n.goroutines = n.goroutines_peak = 300000;
 	assert_is(diagnose(&n, NULL, NULL), MECHANISM_GOROUTINES, MECHANISM_LIVE_HEAP);
 
@@ -341,7 +341,7 @@ static void test_runtime_overhead(void **state)
 
 	assert_is(diagnose(&n, NULL, NULL), MECHANISM_RUNTIME_OVERHEAD, MECHANISM_UNKNOWN);
 	/* 20 000 deep stacks in the heap profiler's table. */
-	n.rss = n.peak = 22, n.runtime = 19, n.buckets = 15;
+	n.rss = n.peak = 22, n.runtime = n.go_runtime = 19, n.buckets = 15;
 	struct diagnosis d = diagnose(&n, NULL, NULL);
 	assert_says(&d, "the heap profiler keeps 15.0 MB for call stacks");
 	assert_string_equal(d.disproof.value, "memprofilerate=0");
@@ -729,6 +729,36 @@ static void test_files(void **state)
 	assert_is(d, MECHANISM_RUNTIME_OVERHEAD, MECHANISM_UNKNOWN);
 }
 
+/* Variables of the program lie in data and bss beside the runtime's: they are not its own. */
+static void test_variables_of_the_program(void **state)
+{
+	(void)state;
+	struct numbers n = idle;
+	struct diagnosis d;
+
+	n.rss = n.peak = 203, n.runtime = 201;
+	d = diagnose(&n, NULL, NULL);
+	assert_non_null(strstr(d.why, "are variables of the program itself"));
+	assert_says(&d, "201 MB are data and bss of the binary and the runtime's own; the runtime accounts for 3.00 MB");
+	assert_is(d, MECHANISM_UNKNOWN, MECHANISM_UNKNOWN);
+	n.go_runtime = 200;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_RUNTIME_OVERHEAD, MECHANISM_UNKNOWN);
+	n.go_runtime = NONE; /* not known: nothing else can be said than before */
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_RUNTIME_OVERHEAD, MECHANISM_UNKNOWN);
+}
+
+/* jemalloc frees by MADV_FREE: the split has it as native, the kernel tells. */
+static void test_lazily_freed_by_c(void **state)
+{
+	(void)state;
+	struct numbers n = idle;
+
+	n.rss = n.peak = 303, n.native = 300, n.lazyfree = 290;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_LAZYFREE, MECHANISM_UNKNOWN);
+	n.lazyfree = 100;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_NATIVE, MECHANISM_LAZYFREE);
+}
+
 /* 100 MB of objects, 3 MB more in the time it was watched: that is not all there is. */
 static void test_little_growth_of_much(void **state)
 {
@@ -994,6 +1024,8 @@ int main(void)
 		cmocka_unit_test(test_what_has_stopped_is_told_by_its_end),
 		cmocka_unit_test(test_what_grows),
 		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_variables_of_the_program),
+		cmocka_unit_test(test_lazily_freed_by_c),
 		cmocka_unit_test(test_little_growth_of_much),
 		cmocka_unit_test(test_what_grew_since_the_last_collection),
 		cmocka_unit_test(test_a_split_that_is_out_of_date),
