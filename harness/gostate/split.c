@@ -239,6 +239,35 @@ static bool frees_lazily(const struct go_target *t)
 	return dontneed == 0 && place_or_unknown(t, GO_HEAP_RELEASED) != 0;
 }
 
+/* Of spans in use. A chunk of a freed arena (package arena, runtime/arena.go: setUserArenaChunkToFault) stays such a span while anything points
+ * to it; its memory has no access any more, and HeapInuse does not count it. */
+static uint64_t inuse_with_access(const struct splitter *s)
+{
+	uint64_t sum = 0;
+	size_t vma = 0;
+
+	for (size_t i = 0; i < s->spans.n; i++) {
+		const struct span *span = &s->spans.v[i];
+
+		while (vma < s->vmas.n && s->vmas.v[vma].end <= span->start)
+			vma++;
+		if (span->use == SPAN_OBJECTS &&
+		    (vma == s->vmas.n || s->vmas.v[vma].start > span->start || s->vmas.v[vma].readable || s->vmas.v[vma].writable))
+			sum += span->end - span->start;
+	}
+	return sum;
+}
+
+/* The spans are those that the runtime's accounting had before or behind them. */
+static bool spans_fit(const struct splitter *s, uint64_t before, uint64_t after, uint64_t allowed)
+{
+	uint64_t low = least(before, after), high = before > after ? before : after, inuse = s->spans.inuse_bytes;
+
+	if (inuse > high + allowed)
+		inuse = inuse_with_access(s);
+	return inuse + allowed >= low && inuse <= high + allowed;
+}
+
 static int take(struct splitter *s, const struct go_target *t, bool scan, struct rss_split *ret, bool *ret_fits, struct err *err)
 {
 	pid_t pid = go_target_pid(t);
@@ -281,8 +310,7 @@ static int take(struct splitter *s, const struct go_target *t, bool scan, struct
 	move(ret, RSS_IDLE, RSS_LAZYFREE, lazy);
 	*ret_fits = distance(ret->resident_bytes, ret->statm_bytes) <= allowed && s->spans.torn_bytes <= allowed;
 	if (inuse[0] != GO_UNKNOWN && inuse[1] != GO_UNKNOWN)
-		*ret_fits &= s->spans.inuse_bytes + allowed >= least(inuse[0], inuse[1]) &&
-			     s->spans.inuse_bytes <= (inuse[0] > inuse[1] ? inuse[0] : inuse[1]) + allowed;
+		*ret_fits &= spans_fit(s, inuse[0], inuse[1], allowed);
 	/* What grew between the spans and the pages would pass for idle heap. One that grows without a pause has its last try without this. */
 	if (scan && inuse[1] != GO_UNKNOWN && inuse[2] != GO_UNKNOWN)
 		*ret_fits &= distance(inuse[1], inuse[2]) <= allowed;
