@@ -20,6 +20,7 @@
 #include "base/proc.h"
 #include "gostate/offsets.h"
 #include "gostate/readings.h"
+#include "gostate/rights.h"
 #include "gostate/target_parts.h"
 
 #define KEPT_MAX 1024 /* of 5 kB or so: all binaries of a corpus */
@@ -129,45 +130,9 @@ uint64_t process_entry(int proc_fd)
 	return proc_auxv(fd, AT_ENTRY);
 }
 
-static uid_t owner_of(int proc_fd)
-{
-	char text[STAT_TEXT_MAX];
-	const char *uid = read_of(proc_fd, "status", text, sizeof(text)) ? proc_value(text, "\nUid:") : NULL;
-
-	return uid ? (uid_t)strtoul(uid, NULL, 10) : (uid_t)-1;
-}
-
-static int refuse_rights(pid_t pid, int proc_fd, struct err *err)
-{
-	cleanup_free char *scope = NULL;
-	uid_t uid = owner_of(proc_fd);
-
-	err_set(err, EPERM, "process %d may not be read", (int)pid);
-	if (uid != (uid_t)-1 && uid != geteuid() && geteuid() != 0)
-		return err_hint(err, "it belongs to user %u: run memtide as that user, or as root", uid);
-	if (file_read("/proc/sys/kernel/yama/ptrace_scope", 64, &scope, NULL, NULL) == 0 && scope[0] == '3')
-		return err_hint(err, "kernel.yama.ptrace_scope is 3: no process may be read until the machine starts anew with another value");
-	if (scope && scope[0] == '2' )
-		return err_hint(err, "kernel.yama.ptrace_scope is 2: run memtide as root");
-	if (scope && scope[0] == '1' && geteuid() != 0)
-		return err_hint(err, "kernel.yama.ptrace_scope is 1: run memtide as root, start the program by memtide, or sysctl kernel.yama.ptrace_scope=0");
-	if (geteuid() != 0)
-		return err_hint(err, "it has made itself unreadable (it changed its user, or has capabilities): run memtide as root");
-	return err_hint(err, "memtide lacks CAP_SYS_PTRACE here: in a container, start that with --cap-add SYS_PTRACE");
-}
-
 static int refuse_gone(pid_t pid, struct err *err)
 {
 	return err_set(err, 0, "process %d has exited", (int)pid);
-}
-
-/* A read at address 0 reaches no memory, but is refused as any other. */
-static int probe_rights(pid_t pid)
-{
-	char byte;
-	struct iovec here = { &byte, 1 }, there = { NULL, 1 };
-
-	return process_vm_readv(pid, &here, 1, &there, 1, 0) < 0 && errno != EFAULT ? -errno : 0;
 }
 
 static int open_process(struct go_target *t, enum go_refusal *why, struct err *err)
@@ -192,14 +157,14 @@ static int open_process(struct go_target *t, enum go_refusal *why, struct err *e
 	*why = GO_REFUSED_NOT_GO;
 	if (s.kernel_thread)
 		return err_set(err, 0, "process %d is a thread of the kernel, no program", (int)t->pid);
-	r = probe_rights(t->pid);
+	r = try_to_read(t->pid);
 	if (r == -ESRCH) {
 		*why = GO_REFUSED_GONE;
 		return refuse_gone(t->pid, err);
 	}
 	if (r < 0) {
 		*why = GO_REFUSED_RIGHTS;
-		return refuse_rights(t->pid, t->proc_fd, err);
+		return refuse_to_read(t->pid, t->proc_fd, err);
 	}
 	t->start_time = s.start_time;
 	t->start_stack = s.start_stack;
@@ -251,7 +216,7 @@ static int open_binary(struct go_target *t, bool build, enum go_refusal *why, st
 		bool rights = errno == EACCES || errno == EPERM;
 
 		*why = rights ? GO_REFUSED_RIGHTS : GO_REFUSED_GONE;
-		return rights ? refuse_rights(t->pid, t->proc_fd, err) : refuse_gone(t->pid, err);
+		return rights ? refuse_to_read(t->pid, t->proc_fd, err) : refuse_gone(t->pid, err);
 	}
 	*why = GO_REFUSED_NOT_GO;
 	r = keep(&s, fd, path[0] ? path : "its binary", &t->kept, err);

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "gostate/rights.h"
 #include "run/gate.h"
 #include "run/virtual_clock.h"
 
@@ -49,10 +50,19 @@ static int check_filter(struct err *err)
 	return err_hint(err, "Is memtide itself run under such a filter (on a virtual clock, or in a container that has one)? Use --clock real");
 }
 
+/* Yama's 1 lets a process trace its own children; rights.h. */
+static int hint_at_ptrace(int scope, struct err *err)
+{
+	if (scope > 2)
+		return err_hint(err, "kernel.yama.ptrace_scope is %d: nothing can be traced until the machine starts anew with another value. Use --clock real", scope);
+	if (scope == 2)
+		return err_hint(err, "kernel.yama.ptrace_scope is 2: run memtide as root, or: sudo sysctl kernel.yama.ptrace_scope=1, or use --clock real");
+	return err_hint(err, "In a container: give it the right SYS_PTRACE, or a seccomp profile that allows ptrace, or use --clock real");
+}
+
 /* A child, as the targets are: may it be traced? */
 static int check_ptrace(struct err *err)
 {
-	cleanup_free char *scope = NULL;
 	pid_t pid = fork();
 
 	if (pid == 0)
@@ -66,10 +76,8 @@ static int check_ptrace(struct err *err)
 		;
 	if (!errnum)
 		return 0;
-	(void)file_read("/proc/sys/kernel/yama/ptrace_scope", 16, &scope, NULL, NULL);
 	(void)err_set(err, errnum, "the virtual clock needs ptrace of its own children, which is forbidden here");
-	return err_hint(err, "%s, or use --clock real",
-			scope && atoi(scope) > 1 ? "Set kernel.yama.ptrace_scope to 0 or 1" : "In a container: give it the right SYS_PTRACE, or a seccomp profile that allows ptrace");
+	return hint_at_ptrace(yama_scope(), err);
 }
 
 int virtual_clock_check(struct err *err)
