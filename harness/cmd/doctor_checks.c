@@ -13,6 +13,7 @@
 #include "base/subprocess.h"
 #include "base/units.h"
 #include "build/toolchain.h"
+#include "gostate/rights.h"
 #include "run/cgroup.h"
 #include "run/host.h"
 #include "run/limit_test.h"
@@ -164,6 +165,21 @@ static void check_virtual_clock(struct checks *c)
 		add(c, "virtual clock", CHECK_OK, "children can be traced, seccomp notifies, the clock is read in user space");
 }
 
+/* A child, as the programs are that memtide starts. */
+static void check_inside(struct checks *c)
+{
+	struct err cleanup_err err = ERR_INIT;
+
+	if (own_child_readable(&err) < 0)
+		add_failed(c, "Go runtime", &err, ROOM_TO_TRY);
+	else if (yama_scope() == 1 && !can_ptrace_all())
+		add(c, "Go runtime", CHECK_WARN, "that of programs which memtide starts can be read; that of others only as root: kernel.yama.ptrace_scope is 1")
+			->mend = xstrdup("sudo sysctl kernel.yama.ptrace_scope=0   # or memtide attach and diagnose as root");
+	else
+		add(c, "Go runtime", CHECK_OK, "can be read: of programs which memtide starts, and of %s that run already",
+		    can_ptrace_all() ? "all others" : "this user's");
+}
+
 static void check_gnuplot(struct checks *c)
 {
 	static const char *const argv[] = { "gnuplot", "-e", "set terminal pngcairo; set terminal svg; print GPVAL_VERSION", NULL };
@@ -263,6 +279,7 @@ void doctor_check_all(struct checks *ret)
 	check_statm(ret);
 	check_sampler(ret);
 	check_virtual_clock(ret);
+	check_inside(ret);
 	check_host(ret);
 	check_disk(ret);
 	check_gnuplot(ret);

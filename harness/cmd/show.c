@@ -132,6 +132,25 @@ static void warn_of_gaps(const struct campaign *c, bool slow)
 			 format_duration(length, sizeof(length), longest), at, worst->cell_id, worst->repeat);
 }
 
+/* What holds the memory is a part of the answer: that the kernel keeps it from us is said, of a program that is no Go program not. */
+static void warn_of_rights(const struct campaign *c)
+{
+	const char *why = NULL;
+	size_t runs = 0;
+
+	for (size_t i = 0; i < c->n_runs; i++) {
+		const json_t *runtime = json_object_get(c->runs[i].run, "runtime");
+
+		if (!json_is_true(json_object_get(runtime, "forbidden")))
+			continue;
+		runs++;
+		why = json_string_value(json_object_get(runtime, "why"));
+	}
+	if (runs)
+		log_warn("of %zu of %zu runs the Go runtime could not be read, so that what holds the memory is not known: %s (memtide doctor says what mends it)",
+			 runs, c->n_runs, why ? why : "forbidden");
+}
+
 static void warn_of_runs(const struct campaign *c)
 {
 	size_t unfinished = 0, damaged = 0;
@@ -225,6 +244,7 @@ static void show_text(const struct campaign *c, const struct verdicts *verdicts,
 	warn_of_sampling(c);
 	warn_of_gaps(c, false);
 	warn_of_gaps(c, true);
+	warn_of_rights(c);
 	warn_of_runs(c);
 }
 

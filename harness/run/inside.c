@@ -46,6 +46,8 @@ static void keep_why(char ret[INSIDE_WHY_MAX], const struct err *err)
 	int begin = 0;
 
 	(void)sscanf(text, "process %*d: %n", &begin);
+	if (!begin)
+		(void)sscanf(text, "process %*d may not be read: %n", &begin);
 	(void)snprintf(ret, INSIDE_WHY_MAX, "%.*s", (int)strcspn(text + begin, "\n"), text + begin);
 }
 
@@ -56,6 +58,7 @@ static void note_layout(struct inside *in)
 	in->report.by = l->source == LAYOUT_DWARF ? "dwarf" : "symbols";
 	(void)snprintf(in->report.version, sizeof(in->report.version), "%s", l->version);
 	in->report.why[0] = 0;
+	in->report.forbidden = false;
 }
 
 static void note_settings(struct inside *in)
@@ -95,6 +98,7 @@ static void try_to_open(struct inside *in)
 		in->tried = why != GO_REFUSED_GONE;
 		if (why != GO_REFUSED_GONE || !in->report.by) /* that it ended does not say why it was not read before */
 			keep_why(in->report.why, &err);
+		in->report.forbidden |= why == GO_REFUSED_RIGHTS;
 		return;
 	}
 	in->tried = false;

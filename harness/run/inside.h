@@ -42,6 +42,7 @@ struct inside_report {
 	const char *by;                /* "dwarf", "symbols"; static; NULL: it was never opened */
 	char version[48];              /* "go1.21.3"; "": not known */
 	char why[INSIDE_WHY_MAX];      /* why it was not read; "" */
+	bool forbidden;                /* that is: the kernel does not allow it (gostate/rights.h) */
 	uint64_t readings, raced;      /* raced: looks of which nothing was kept */
 	uint64_t splits, splits_raced; /* likewise */
 	char split_why[INSIDE_WHY_MAX]; /* why the last split that failed without a race did; "": none did */

@@ -11,6 +11,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -20,6 +21,7 @@ from conftest import ROOT, Campaign, newest_campaign, wait_until
 
 GO_STIMULI = ROOT / "harness/tests/stimuli/go"
 INSIDE = ["1.11", "1.16", "1.19", "1.23", "latest"]
+AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 MB = 1 << 20
 SPAN = 16 * 1024  # what ReadMemStats and a line written take themselves
 MAPPED = 32 * MB - 64 * 1024  # at its end it may share a mapping with something of the runtime's
@@ -254,6 +256,30 @@ def built(releases, tmp_path, release, *ldflags, source="phases"):
         env={**os.environ, "GOENV": "off", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "", "GO111MODULE": "on"},
     )
     return out
+
+
+def test_a_program_that_may_not_be_read(memtide, stimulus, needs_root):
+    """Its file can be executed, and not be read: so can its memory. All the rest is there, and the reason."""
+    if not shutil.which("setpriv"):
+        pytest.skip("prerequisite: setpriv (util-linux)")
+    with tempfile.TemporaryDirectory(prefix="memtide-rights-") as work:
+        folder = pathlib.Path(work)
+        folder.chmod(0o777)
+        shutil.copy(memtide.binary, folder / "memtide")
+        shutil.copy(stimulus("alloc"), folder / "alloc")
+        (folder / "alloc").chmod(0o711)
+        done = subprocess.run(
+            [*AS_NOBODY, "./memtide", "record", "--out", folder / "results", "--no-plot", "--", "./alloc", "20", "1000", "hold"],
+            capture_output=True, text=True, timeout=60, cwd=work, env={"PATH": os.environ["PATH"], "HOME": work},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        run = json.loads(next(folder.glob("results/*/default/1/run.json")).read_text())
+        rss = [r["rss_bytes"] for r in table(next(folder.glob("results/*/default/1/samples.tsv.zst")))]
+    assert max(r for r in rss if r) > 20 * MB and run["outcome"] == "ok"
+    runtime = run["runtime"]
+    assert not runtime["read"] and runtime["forbidden"] and runtime["why"].startswith("it has made itself unreadable"), runtime
+    assert "of 1 of 1 runs the Go runtime could not be read" in done.stderr and "unreadable" in done.stderr
+    assert "memtide doctor" in done.stderr
 
 
 @pytest.mark.parametrize("release", ["1.16", "1.23"])
