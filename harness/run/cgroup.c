@@ -353,7 +353,10 @@ unsigned memcg_open_of(pid_t pid, struct memcg **ret, char **ret_path)
 	*ret_path = xstrdup(name);
 	path = strf("%s%s", tree.mount, name);
 	/* Of a group outside of our cgroup namespace the kernel says "/../..", and there is nothing below our mount by that name. */
-	if (!strcmp(name, "/") || strstr(name, "/..") || !folder_exists(path))
+	if (strstr(name, "/..") || !folder_exists(path))
+		return 0;
+	/* The root has no figures of its own, and v2 makes no files for them there: one that has them is a container's, in its cgroup namespace. */
+	if (tree.version == 1 && !strcmp(name, "/"))
 		return 0;
 
 	const struct cgroup_names *names = cgroup_names(tree.version);

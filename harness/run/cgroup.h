@@ -32,7 +32,7 @@ int memcg_create(struct memcg_root *r, const char *name, uint64_t limit_bytes, s
 int memcg_create_beside(struct memcg_root *r, const char *name, uint64_t limit_bytes, struct memcg **ret, struct err *err);
 /* The group that another's process is in, only to be read: what is said of memcg_create() does not hold for it, and none of what follows
  * kills or deletes anything of it. Returns how many processes it has, at most 512; 0: no group (*ret NULL) or one that cannot be read,
- * as from inside a container, or the root group, whose figures are the whole machine's. ret_path: as /proc/PID/cgroup has it,
+ * as one outside of memtide's own container, or the root group, whose figures are the whole machine's. ret_path: as /proc/PID/cgroup has it,
  * the caller's; NULL: not told. */
 unsigned memcg_open_of(pid_t pid, struct memcg **ret, char **ret_path);
 /* The group beside, where there is one; NULL: none. Borrowed. */
