@@ -81,7 +81,7 @@ static enum vma_kind kind_of(const char *name, uint64_t inode)
 }
 
 /* "55d0-55d4 r-xp 00000000 fd:00 1234    /path"; false: no such line, or one that makes no sense. */
-static bool parse_line(const char *line, struct vma *ret)
+bool maps_parse_line(const char *line, struct vma *ret)
 {
 	struct vma v = { 0 };
 
@@ -119,7 +119,7 @@ int maps_read(struct vmas *m, pid_t pid, struct err *err)
 	for (const char *line = m->text; *line; line = strchrnul(line, '\n'), line += *line == '\n') {
 		struct vma v;
 
-		if (!parse_line(line, &v) || v.start < last)
+		if (!maps_parse_line(line, &v) || v.start < last)
 			continue;
 		if (m->n == VMAS_MAX)
 			return err_set(err, 0, "process %d has more than %d mappings: more than memtide reads", (int)pid, VMAS_MAX);
@@ -185,7 +185,7 @@ int maps_lazy_free(struct vmas *m, pid_t pid, const struct range *ranges, size_t
 			}
 			continue;
 		}
-		inside = parse_line(line, &v) && lies_in(ranges, n, v.start, v.end);
+		inside = maps_parse_line(line, &v) && lies_in(ranges, n, v.start, v.end);
 	}
 	*ret_bytes = sum;
 	return 0;

@@ -18,7 +18,7 @@ struct err;
 enum vma_kind {
 	VMA_ANONYMOUS,
 	VMA_HEAP,          /* [heap]: brk */
-	VMA_GO,            /* [anon: Go: ...]: named by the runtime, 1.25 and later */
+	VMA_GO,            /* [anon: Go: ...]: named by the runtime, 1.25 and later, where the kernel keeps names (CONFIG_ANON_VMA_NAME; Debian 12 does not) */
 	VMA_STACK,         /* [stack], and [anon: glibc: pthread stack: ...] */
 	VMA_FILE,          /* a file, shared memory, or what the kernel mapped: [vdso] */
 	VMA_NOT_COUNTED,   /* [vsyscall], [vvar...]: not in RSS; huge pages of hugetlbfs: counted apart */
@@ -42,6 +42,8 @@ struct vmas {
 #define VMAS_MAX 1048576
 #define MAPS_TEXT_MAX (UINT64_C(256) << 20)
 
+/* One line of maps. false: it makes no sense. Pure. */
+bool maps_parse_line(const char *line, struct vma *ret);
 int maps_read(struct vmas *m, pid_t pid, struct err *err);
 /* The first mapping that ends above the address; NULL: none. */
 const struct vma *maps_from(const struct vmas *m, uint64_t address);
