@@ -55,6 +55,8 @@ static int hint_at_ptrace(int scope, struct err *err)
 {
 	if (scope > 2)
 		return err_hint(err, "kernel.yama.ptrace_scope is %d: nothing can be traced until the machine starts anew with another value. Use --clock real", scope);
+	if (scope == 2 && geteuid() == 0)
+		return err_hint(err, "kernel.yama.ptrace_scope is 2, and memtide lacks CAP_SYS_PTRACE. In a container: start that with --cap-add SYS_PTRACE, or use --clock real");
 	if (scope == 2)
 		return err_hint(err, "kernel.yama.ptrace_scope is 2: run memtide as root, or: sudo sysctl kernel.yama.ptrace_scope=1, or use --clock real");
 	return err_hint(err, "In a container: give it the right SYS_PTRACE, or a seccomp profile that allows ptrace, or use --clock real");
