@@ -56,14 +56,24 @@ void verdict_print_failure(FILE *out, const char *before, const struct verdict *
 	}
 }
 
+static void print_all_hold(FILE *out, size_t n)
+{
+	if (n == 1)
+		fprintf(out, "The one expectation holds.\n");
+	else
+		fprintf(out, "All %zu expectations hold.\n", n);
+}
+
 void verdicts_print_failures(FILE *out, const struct verdicts *l, int columns)
 {
 	size_t failed = verdicts_failed(l), shown = 0;
 
-	if (failed)
+	if (failed) {
 		fprintf(out, "\n%zu of %zu expectations failed:\n", failed, l->n);
-	else if (l->n)
-		fprintf(out, "\nAll %zu expectations hold.\n", l->n);
+	} else if (l->n) {
+		fputc('\n', out);
+		print_all_hold(out, l->n);
+	}
 	for (size_t i = 0; i < l->n; i++)
 		if (verdict_failed(&l->v[i]) && shown++ < FAILURES_MAX)
 			verdict_print_failure(out, "", &l->v[i], columns);
@@ -159,7 +169,7 @@ void verdicts_print_all(FILE *out, const struct verdicts *l, const struct table_
 	else if (failed)
 		fprintf(out, "%zu of %zu expectations failed.\n", failed, l->n);
 	else
-		fprintf(out, "All %zu expectations hold.\n", l->n);
+		print_all_hold(out, l->n);
 	for (size_t i = 0; i < l->n; i++) {
 		if (done[i])
 			continue;
