@@ -110,8 +110,11 @@ static struct disproof of_idle(const struct mechanism_facts *f, const struct sta
 	return (struct disproof){ "for", "4", DISPROOF_FALLS, act };
 }
 
-static struct disproof of_native(const struct state *s)
+static struct disproof of_native(const struct mechanism_facts *f, const struct state *s, int minor)
 {
+	if (s->no_cgo)
+		return of_used(f, minor, DISPROOF_STAYS, "start it under strace -f -e trace=mmap,munmap: who maps it is among the callers");
+
 	const char *act = "look at what C allocates (heaptrack, jemalloc's profile, LD_PRELOAD), or run with MALLOC_ARENA_MAX=2";
 
 	if (s->threads >= 8)
@@ -151,7 +154,7 @@ static struct disproof disproof_by(enum mechanism m, const struct mechanism_fact
 		return (struct disproof){ "env", "MALLOC_ARENA_MAX=2", DISPROOF_STAYS,
 					  "count the threads: ls /proc/PID/task | wc -l" };
 	case MECHANISM_NATIVE:
-		return of_native(s);
+		return of_native(f, s, minor);
 	case MECHANISM_FRAGMENTATION:
 		return of_used(f, minor, DISPROOF_STAYS, "take a heap profile: inuse_space is far below the heap in use");
 	case MECHANISM_THP:

@@ -55,6 +55,7 @@ struct diagnosis {
 	double survived;                  /* share of the objects that are asked about (in the heap; of what grew) that the last collection found alive; NAN: not known */
 	bool ended_stacks, ended_records, profiled; /* of that kind are what goroutines, and the runtime itself, hold: stacks and records of ended ones, call stacks */
 	bool gogc_off, limited;           /* the program's settings: no collection but by a memory limit; it has a memory limit */
+	bool no_cgo;                      /* no C is linked into the program */
 	bool small;                       /* what is held is not worth the question: as much as any Go process has */
 	double rss_bytes;                 /* that is explained: settled, else at the end */
 	double held_bytes;                /* of it, without what every Go process has */

@@ -38,6 +38,7 @@ struct state {
 	bool growing, settled, runtime_read;
 	const char *since;                          /* static: what `grown` is counted from */
 	const char *outcome;                        /* borrowed */
+	bool no_cgo;                                /* no C is linked in */
 	const char *runtime_why;                    /* borrowed: why the runtime was not read; NULL */
 };
 

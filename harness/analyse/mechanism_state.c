@@ -357,6 +357,7 @@ void state_read(const struct mechanism_facts *f, struct state *ret)
 	ret->limit = json_is_number(json_object_get(settings, "memory_limit_bytes")) ?
 			     json_number_value(json_object_get(settings, "memory_limit_bytes")) :
 			     NAN;
+	ret->no_cgo = json_is_integer(json_object_get(settings, "cgo")) && !json_integer_value(json_object_get(settings, "cgo"));
 	ret->outcome = json_string_value(json_object_get(f->run, "outcome"));
 	ret->settled = !isnan(metric(f, METRIC_SETTLED_RSS));
 	ret->runtime_read = !json_is_false(json_object_get(runtime, "read"));

@@ -440,7 +440,7 @@ void go_settings_read(const struct go_target *t, struct go_settings *ret)
 {
 	uint64_t v;
 
-	*ret = (struct go_settings){ GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN };
+	*ret = (struct go_settings){ GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN };
 	/* Set last by schedinit: before, the others are not set either. */
 	if (!read_number(t, GO_GOMAXPROCS, &v) || v == 0 || v > INT32_MAX)
 		return;
@@ -453,4 +453,6 @@ void go_settings_read(const struct go_target *t, struct go_settings *ret)
 		ret->madvdontneed = v != 0;
 	else if (t->layout->minor == 11)
 		ret->madvdontneed = 1; /* MADV_FREE came with 1.12 */
+	if (read_number(t, GO_IS_CGO, &v))
+		ret->cgo = v != 0;
 }

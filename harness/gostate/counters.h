@@ -25,6 +25,7 @@ struct go_settings {
 	uint64_t memory_limit_bytes; /* GO_OFF: none */
 	uint64_t gomaxprocs;
 	uint64_t madvdontneed; /* 0, 1: what is given back is given back by */
+	uint64_t cgo;          /* 0, 1: C is linked in (runtime.iscgo; where it is, newer releases have it under another name: unknown) */
 };
 #define GO_OFF (UINT64_MAX - 1)
 void go_settings_read(const struct go_target *t, struct go_settings *ret);

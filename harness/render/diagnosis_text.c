@@ -89,6 +89,9 @@ const char *diagnosis_remedy(const struct diagnosis *d)
 {
 	switch (d->mechanism) {
 	case MECHANISM_LAZYFREE:
+		/* Not the runtime's, but C's or the program's own. */
+		if (!d->disproof.axis || strcmp(d->disproof.axis, "godebug"))
+			return "Nothing needs to be done: memory pressure takes it at once.";
 		return "Nothing needs to be done. Memory pressure takes it at once; GODEBUG=madvdontneed=1 (Go 1.12 to 1.15; the "
 		       "default from 1.16 on) shows dashboards what is "
 		       "really in use.";
@@ -105,6 +108,8 @@ const char *diagnosis_remedy(const struct diagnosis *d)
 		       "semaphore before them. A goroutine that ends while it is locked "
 		       "to its thread takes the thread with it.";
 	case MECHANISM_NATIVE:
+		if (d->no_cgo)
+			return "Whoever mapped it: munmap(2). No C is linked in, so it is no malloc's (go build -race maps much for itself).";
 		return "Whoever made it: free(3), munmap(2). What was freed already is in malloc's arenas: MALLOC_ARENA_MAX=2, "
 		       "malloc_trim(3), or another allocator.";
 	case MECHANISM_FRAGMENTATION:

@@ -54,7 +54,7 @@ struct inside_report {
 };
 /* Of a process that nobody looked into. */
 #define INSIDE_REPORT_INIT                                                                                                       \
-	((struct inside_report){ .split_error_bytes = MISSING, .settings = { GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN } })
+	((struct inside_report){ .split_error_bytes = MISSING, .settings = { GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN, GO_UNKNOWN } })
 
 /* Opens the program, which takes some 20 ms for a binary that was not seen before, and has the sampling thread read it. */
 struct inside *inside_begin(const struct inside_site *site);

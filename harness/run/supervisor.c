@@ -14,6 +14,7 @@
 #include "base/units.h"
 #include "record/record.h"
 #include "run/cgroup.h"
+#include "run/foreign.h"
 #include "run/owner.h"
 #include "run/supervisor_parts.h"
 
@@ -398,6 +399,9 @@ int run_start(const struct run_room *room, const struct run_request *q, run_done
 	if (e >= 0)
 		e = clock_start(&r->clock, &hooks, err);
 	if (e < 0) {
+		/* The files of a process that has just gone cannot be opened. */
+		if (q->attach && foreign_is_gone(q->attach))
+			e = err_usage(err, "process %d has just exited", (int)q->attach->pid);
 		run_free(r);
 		return e;
 	}

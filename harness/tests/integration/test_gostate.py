@@ -195,8 +195,10 @@ def test_however_it_is_linked(build, builder, release, variant):
     flags = {"pie": ["-buildmode=pie"], "cgo-pie": ["-buildmode=pie"], "uncompressed": ["-ldflags=-compressdwarf=false"]}.get(variant, [])
     if variant == "static":
         flags = ["-ldflags=-linkmode external -extldflags -static"]
-    with Live(build, builder(release, *flags, cgo=variant in ("cgo", "cgo-pie", "static"))) as live:
-        assert live.look()["source"] == "dwarf"
+    cgo = variant in ("cgo", "cgo-pie", "static")
+    with Live(build, builder(release, *flags, cgo=cgo)) as live:
+        look = live.look()
+        assert look["source"] == "dwarf" and look["cgo"] in ([1, None] if cgo else [0])
         check_all(live, release)
 
 

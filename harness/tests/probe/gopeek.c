@@ -69,6 +69,7 @@ static void print_once(const struct go_target *t)
 	json_object_set_new(o, "memory_limit_bytes", size_json(s.memory_limit_bytes));
 	json_object_set_new(o, "gomaxprocs", size_json(s.gomaxprocs));
 	json_object_set_new(o, "madvdontneed", size_json(s.madvdontneed));
+	json_object_set_new(o, "cgo", size_json(s.cgo));
 	print(o);
 }
 

@@ -304,7 +304,15 @@ static void test_native(void **state)
 	n.threads = 30;
 	d = diagnose(&n, NULL, NULL);
 	assert_string_equal(d.disproof.value, "MALLOC_ARENA_MAX=2");
+	assert_non_null(strstr(diagnosis_remedy(&d), "free(3)"));
 	diagnosis_done(&d);
+	/* Nothing of C is linked in: no arenas of malloc's. */
+	cleanup_json json_t *run = a_run("1.21.13", 1), *metrics = metrics_of(&n);
+	json_object_set_new(json_object_get(json_object_get(run, "runtime"), "settings"), "cgo", json_integer(0));
+	diagnosis_of(&(struct mechanism_facts){ .metrics = metrics, .run = run }, &d);
+	assert_string_equal(d.disproof.value, "GOGC=10");
+	assert_null(strstr(diagnosis_remedy(&d), "free(3)"));
+	assert_is(d, MECHANISM_NATIVE, MECHANISM_UNKNOWN);
 }
 
 static void test_fragmentation(void **state)
