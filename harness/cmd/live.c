@@ -259,6 +259,8 @@ static char *verdict_text(const struct diagnosis *d)
 
 	if (d->mechanism == MECHANISM_UNKNOWN)
 		return strf("Why it holds this memory cannot be told yet%s%s", d->why ? ": " : "", d->why ? d->why : "");
+	if (d->small)
+		return strf("nothing is held%s%s%s", d->growing ? " yet, though it grows" : "", text ? ": " : "", text ? text : "");
 	return strf("%s%s%s%s", d->growing ? "growing: " : "", mechanism_to_string(d->mechanism), text ? ": " : "", text ? text : "");
 }
 
