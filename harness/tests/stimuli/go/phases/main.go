@@ -25,16 +25,20 @@ const (
 var (
 	keep [][]byte
 	fd   = 2
+	m    runtime.MemStats
+	text [256]byte
 )
 
 func say(line string) {
 	_, _ = syscall.Write(fd, []byte(line+"\n"))
 }
 
+// tell allocates nothing, and leaves time to look before and after: of a span that was given back whole, Go 1.11 takes all back for one
+// object.
 func tell() {
-	var m runtime.MemStats
+	time.Sleep(50 * time.Millisecond)
 	runtime.ReadMemStats(&m)
-	for _, v := range []struct {
+	for _, v := range [...]struct {
 		name string
 		n    uint64
 	}{
@@ -42,8 +46,11 @@ func tell() {
 		{"heap_released", m.HeapReleased}, {"stacks", m.StackInuse}, {"runtime", m.Sys - m.HeapSys - m.StackInuse},
 		{"gc_goal", m.NextGC}, {"gc_count", uint64(m.NumGC)},
 	} {
-		say(v.name + "=" + strconv.FormatUint(v.n, 10))
+		line := append(append(text[:0], v.name...), '=')
+		line = append(strconv.AppendUint(line, v.n, 10), '\n')
+		_, _ = syscall.Write(fd, line)
 	}
+	time.Sleep(50 * time.Millisecond)
 }
 
 //go:noinline
