@@ -90,10 +90,16 @@ static char *setting_text(const char *axis, const char *value)
 	return strchr(value, '=') || !strcmp(axis, "variant") ? xstrdup(value) : strf("%s=%s", axis, value);
 }
 
+/* A sentence may begin with it. "leaky", "go line 1.22", "limit 1GB" */
+static char *only_text(const char *axis, const char *value)
+{
+	return !strcmp(axis, "variant") ? xstrdup(value) : strf("%s %s", strcmp(axis, "go_line") ? axis : "go line", value);
+}
+
 static void set_settings(struct rows *rows, struct row *r)
 {
 	cleanup_strv struct strv parts = STRV_INIT;
-	const char *axis, *unused, *only = NULL;
+	const char *axis, *unused, *only_axis = NULL, *only = NULL;
 	json_t *value;
 	size_t differing = 0;
 
@@ -105,6 +111,7 @@ static void set_settings(struct rows *rows, struct row *r)
 			continue;
 		differing++;
 		only = text;
+		only_axis = axis;
 		if (strcmp(text, DEFAULT)) {
 			cleanup_free char *part = setting_text(axis, text);
 
@@ -114,8 +121,8 @@ static void set_settings(struct rows *rows, struct row *r)
 	r->is_default = !parts.n;
 	if (!parts.n)
 		r->setting = xstrdup(differing ? DEFAULT : "");
-	else /* the only axis needs no name: the column has it */
-		r->setting = differing == 1 && !strchr(only, '=') ? xstrdup(only) : strv_join(&parts, " ");
+	else /* what the only axis sets needs no more than its name */
+		r->setting = differing == 1 && !strchr(only, '=') ? only_text(only_axis, only) : strv_join(&parts, " ");
 	if (!strv_contains(&rows->settings, r->setting))
 		strv_push(&rows->settings, r->setting);
 }

@@ -352,6 +352,27 @@ static void test_command_without_go(void **state)
 	campaign_free(c);
 }
 
+/* "1.22 keeps 29 MB" would be said of nobody knows what. */
+static void test_the_only_axis_is_named(void **state)
+{
+	(void)state;
+	struct campaign *c = campaign_begin("A line?");
+	json_t *cells = json_object_get(c->info, "cells");
+
+	json_array_append_new(cells, json_pack("{s:s, s:{s:s}, s:b}", "id", "a", "settings", "go_line", "default", "applicable", 1));
+	add_released(c, 800, 20, 2);
+	json_array_append_new(cells, json_pack("{s:s, s:{s:s}, s:b}", "id", "b", "settings", "go_line", "1.22", "applicable", 1));
+	add_held(c, 800, 3);
+	assert_table(c, 80,
+		     "drop: A line?\n"
+		     "\n"
+		     "                         peak  settled  time to            working\n"
+		     "setting       outcome     RSS      RSS     fall  LazyFree      set\n"
+		     "default       ok       800 MB  20.0 MB   2.00 s       0 B  19.0 MB\n"
+		     "go line 1.22  ok       800 MB   800 MB     held   3.00 MB   800 MB\n");
+	campaign_free(c);
+}
+
 static void test_empty_campaign(void **state)
 {
 	(void)state;
@@ -635,6 +656,7 @@ int main(void)
 		cmocka_unit_test(test_lazyfree_and_released),   cmocka_unit_test(test_repeats_are_folded),
 		cmocka_unit_test(test_what_is_missing_is_told), cmocka_unit_test(test_other_ends),
 		cmocka_unit_test(test_only_released),           cmocka_unit_test(test_command_without_go),
+		cmocka_unit_test(test_the_only_axis_is_named),
 		cmocka_unit_test(test_empty_campaign),          cmocka_unit_test(test_long_settings_are_cut),
 		cmocka_unit_test(test_colour_only_where_asked), cmocka_unit_test(test_virtual_clock_says_what_it_saved),
 		cmocka_unit_test(test_virtual_time_that_ended_early_is_told), cmocka_unit_test(test_real_clock_says_nothing),
