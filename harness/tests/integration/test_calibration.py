@@ -143,7 +143,7 @@ def test_a_process_of_a_millisecond(memtide, scenario):
     for run in result.runs():
         assert run["outcome"] == "ok"
         if busy and run["sampling"]["samples"] == 0:
-            assert run["missing"]["peak_rss_bytes"] == "RSS was never read" and run["sampling"]["missed"] > 0
+            assert run["missing"]["peak_rss_bytes"] == "RSS was never read"
             continue
         assert result.campaign.samples(repeat=run["repeat"]) and run["sampling"]["samples"] >= 1
         assert run["metrics"]["peak_rss_bytes"] > 100_000

@@ -80,8 +80,13 @@ class Live:
             self.server = subprocess.Popen(
                 [self.gopeek, str(self.process.pid), "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
             )
-        self.server.stdin.write("\n")
-        return json.loads(self.server.stdout.readline())
+        # One that raced with the runtime gives nothing out, and another is taken.
+        for _ in range(50):
+            self.server.stdin.write("\n")
+            look = json.loads(self.server.stdout.readline())
+            if look["look"] != "raced":
+                break
+        return look
 
 
 def wanted(stats):
