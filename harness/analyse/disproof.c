@@ -8,6 +8,7 @@
 
 #include "analyse/mechanism_parts.h"
 #include "plan/release.h"
+#include "plan/scenario.h"
 
 #define PRESSURE "put the cgroup under pressure (memory.reclaim, a lower limit): lazily freed pages go, used ones stay"
 #define FREE_RUN_MIN_S 4.0 /* a shorter run has no time for it to show */
@@ -29,6 +30,11 @@ static bool madvdontneed(const struct mechanism_facts *f)
 	return json_is_integer(v) && json_integer_value(v) == 1;
 }
 
+bool frees_lazily(const struct mechanism_facts *f)
+{
+	return minor_of(f) >= 12 && !madvdontneed(f);
+}
+
 /* Its length was given, so that there is a time before its end at which something can be done. */
 static bool has_length(const struct mechanism_facts *f)
 {
@@ -43,7 +49,7 @@ static bool has_length(const struct mechanism_facts *f)
 static bool can_free(const struct mechanism_facts *f, int minor)
 {
 	return (minor == 11 || minor >= 16) && has_length(f) &&
-	       !strcmp(json_string_value(json_object_get(json_object_get(f->run, "program"), "kind")) ?: "", "bundled");
+	       !strcmp(json_string_value(json_object_get(json_object_get(f->run, "program"), "kind")) ?: "", program_kind_name(PROGRAM_BUNDLED));
 }
 
 static struct disproof by_freeing(const struct mechanism_facts *f, enum disproof_rss rss, const char *act)
@@ -51,7 +57,7 @@ static struct disproof by_freeing(const struct mechanism_facts *f, enum disproof
 	struct disproof ret = { "env", "", rss, act };
 	double end_s = json_number_value(json_object_get(f->run, "target_s"));
 
-	(void)snprintf(ret.value, sizeof(ret.value), "MEMTIDE_FREE_AT=%.0fs", floor(DISPROOF_ACT_AT * end_s));
+	(void)snprintf(ret.value, sizeof(ret.value), DISPROOF_FREE_AT "%.0fs", floor(DISPROOF_ACT_AT * end_s));
 	return ret;
 }
 
@@ -136,12 +142,11 @@ static struct disproof disproof_by(enum mechanism m, const struct mechanism_fact
 
 	switch (m) {
 	case MECHANISM_LAZYFREE:
-		/* Not the runtime's MADV_FREE: C's, or the program's own. */
-		if (minor >= 12 && !madvdontneed(f))
+		if (d->gos_lazyfree)
 			return (struct disproof){ "godebug", "madvdontneed=1", DISPROOF_FALLS, PRESSURE };
 		if (!has_length(f))
 			return (struct disproof){ NULL, "", DISPROOF_FALLS, PRESSURE };
-		return (struct disproof){ "act", "reclaim", DISPROOF_FALLS, PRESSURE };
+		return (struct disproof){ "act", "reclaim", DISPROOF_FALLS, PRESSURE }; /* C's, or the program's own */
 	case MECHANISM_NOT_YET_SCAVENGED:
 		return of_idle(f, s, minor);
 	case MECHANISM_LIVE_HEAP:

@@ -381,6 +381,7 @@ void diagnosis_of(const struct mechanism_facts *facts, struct diagnosis *ret)
 				   .since = s.since,
 				   .gogc_off = s.gogc_off,
 				   .limited = !isnan(s.limit),
+				   .gos_lazyfree = frees_lazily(facts),
 				   .no_cgo = s.no_cgo,
 				   .rss_bytes = s.rss,
 				   .survived = NAN,

@@ -32,6 +32,7 @@ enum disproof_rss {
 	DISPROOF_EITHER, /* that tells two kinds of it apart: what is held has another mechanism then if the answer is wrong */
 };
 
+#define DISPROOF_FREE_AT "MEMTIDE_FREE_AT=" /* an assignment of goprogs/mark: when a bundled program calls debug.FreeOSMemory() */
 #define DISPROOF_ACT_AT 0.75 /* RSS is settled before, and again by the last tenth, of which the metrics are */
 
 /* The setting that would show the answer to be wrong. */
@@ -55,6 +56,7 @@ struct diagnosis {
 	double survived;                  /* share of the objects that are asked about (in the heap; of what grew) that the last collection found alive; NAN: not known */
 	bool ended_stacks, ended_records, profiled; /* of that kind are what goroutines, and the runtime itself, hold: stacks and records of ended ones, call stacks */
 	bool gogc_off, limited;           /* the program's settings: no collection but by a memory limit; it has a memory limit */
+	bool gos_lazyfree;                /* what is lazily freed is given back so by the Go runtime; else C, or the program itself, does */
 	bool no_cgo;                      /* no C is linked into the program */
 	bool small;                       /* what is held is not worth the question: as much as any Go process has */
 	double rss_bytes;                 /* that is explained: settled, else at the end */

@@ -56,6 +56,8 @@ void moments_mean(const struct moment *v, size_t n, double ret[RSS_PART_COUNT_])
 /* mechanism_evidence.c: fills ret->evidence by ret->mechanism. */
 void evidence_add(const struct mechanism_facts *facts, const struct state *s, struct diagnosis *d);
 /* disproof.c */
+/* Memory goes back by MADV_FREE: 1.12 to 1.15 unless told otherwise, later ones only where they are told to. */
+bool frees_lazily(const struct mechanism_facts *facts);
 struct disproof disproof_of(const struct mechanism_facts *facts, const struct state *s, const struct diagnosis *d);
 
 /* goroutines.json: the group of the program's own that is largest in its last snapshot, borrowed; NULL: none. */

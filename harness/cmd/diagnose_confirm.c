@@ -130,7 +130,7 @@ static int carry_out(struct job *j, struct err *err)
 
 static bool asks_to_free(const struct disproof *p)
 {
-	return !strcmp(p->axis, "env") && !strncmp(p->value, "MEMTIDE_FREE_AT=", strlen("MEMTIDE_FREE_AT="));
+	return !strcmp(p->axis, "env") && !strncmp(p->value, DISPROOF_FREE_AT, strlen(DISPROOF_FREE_AT));
 }
 
 /* "GODEBUG=madvdontneed=1"; "THP off"; "four times as long a run" */
@@ -141,7 +141,7 @@ static char *with_words(const struct disproof *p)
 	if (!strcmp(p->axis, "act"))
 		return xstrdup("its memory reclaimed late in the run");
 	if (asks_to_free(p))
-		return strf("debug.FreeOSMemory() called after %s", strchr(p->value, '=') + 1);
+		return strf("debug.FreeOSMemory() called after %s", p->value + strlen(DISPROOF_FREE_AT));
 	if (!strcmp(p->axis, "thp"))
 		return xstrdup("transparent huge pages off (PR_SET_THP_DISABLE)");
 	if (!strcmp(p->axis, "for"))
@@ -246,11 +246,11 @@ static char *why_not(const struct campaign *c, const struct campaign_run *r, con
 			    p->act ? "; what you can do yourself: " : "", p->act ? p->act : "");
 	if (r->outcome != OUTCOME_OK)
 		return strf("A run that ended in %s is not run again to be compared.", outcome_to_string(r->outcome));
-	if (!strcmp(p->axis, "act") && !json_is_number(json_object_get(c->info, "for_s")))
+	if (json_is_number(json_object_get(c->info, "for_s")))
+		return NULL;
+	if (!strcmp(p->axis, "act"))
 		return xstrdup("The run ends by itself: there is no time before its end at which its memory could be reclaimed.");
-	if (!strcmp(p->axis, "for") && !json_is_number(json_object_get(c->info, "for_s")))
-		return xstrdup("The run ends by itself: it cannot be observed for longer.");
-	return NULL;
+	return strcmp(p->axis, "for") ? NULL : xstrdup("The run ends by itself: it cannot be observed for longer.");
 }
 
 int confirm_run(const struct campaign *c, const struct campaign_run *r, const struct run_answer *t, struct confirmation *ret,

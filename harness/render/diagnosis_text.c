@@ -89,8 +89,7 @@ const char *diagnosis_remedy(const struct diagnosis *d)
 {
 	switch (d->mechanism) {
 	case MECHANISM_LAZYFREE:
-		/* Not the runtime's, but C's or the program's own. */
-		if (!d->disproof.axis || strcmp(d->disproof.axis, "godebug"))
+		if (!d->gos_lazyfree)
 			return "Nothing needs to be done: memory pressure takes it at once.";
 		return "Nothing needs to be done. Memory pressure takes it at once; GODEBUG=madvdontneed=1 (Go 1.12 to 1.15; the "
 		       "default from 1.16 on) shows dashboards what is "
