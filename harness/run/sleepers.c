@@ -47,7 +47,7 @@ struct sleepers {
 	const struct clock *clock;
 	struct process *processes; /* owned */
 	size_t n;
-	uint64_t wakes;                 /* of those that were held, since the last sleepers_wake() */
+	uint64_t woken;
 	int error;                      /* -EMFILE: a thread's files could not be opened */
 };
 
@@ -318,12 +318,12 @@ static bool has_key(const struct thread *t)
 }
 
 /* What came of waking it, now or later: whatever it does now is to be learnt anew. */
-static void note_wake(struct thread *t, int r, uint64_t *wakes)
+static void note_wake(struct sleepers *s, struct thread *t, int r)
 {
 	t->held = r == -EAGAIN;
 	t->went_on = r == WAKE_DISTURBED;
-	*wakes += r == WAKE_DONE;
 	t->key_len = 0;
+	s->woken += r == WAKE_DONE;
 }
 
 /* A thread of which nothing is known: its key, its state, its limit. Between two equal keys all of it belongs together. */
@@ -333,7 +333,7 @@ static bool learn(struct sleepers *s, const struct process *p, struct thread *t,
 
 	*ret_ended = false;
 	if (t->held) {
-		note_wake(t, wake_later(p->pid, t->tid, t->schedstat_fd, t->key, &t->wait), &s->wakes);
+		note_wake(s, t, wake_later(p->pid, t->tid, t->schedstat_fd, t->key, &t->wait));
 		if (t->held)
 			return false;
 	}
@@ -483,7 +483,7 @@ int64_t sleepers_next_late(const struct sleepers *s)
 	return next;
 }
 
-int sleepers_wake(struct sleepers *s, int64_t now_ns, uint64_t *wakes, pid_t *ret_tid)
+int sleepers_wake(struct sleepers *s, int64_t now_ns, pid_t *ret_tid)
 {
 	for (size_t i = 0; i < s->n; i++)
 		for (size_t k = 0; k < s->processes[i].n; k++) {
@@ -502,11 +502,14 @@ int sleepers_wake(struct sleepers *s, int64_t now_ns, uint64_t *wakes, pid_t *re
 				*ret_tid = t->tid;
 				return r;
 			}
-			note_wake(t, r, wakes);
+			note_wake(s, t, r);
 		}
-	*wakes += s->wakes;
-	s->wakes = 0;
 	return 0;
+}
+
+uint64_t sleepers_woken(const struct sleepers *s)
+{
+	return s->woken;
 }
 
 int sleepers_error(const struct sleepers *s)

@@ -40,6 +40,8 @@ int sleepers_error(const struct sleepers *s);
 void sleepers_jumped(struct sleepers *s);
 /* The first deadline that the kernel would miss: of a wait that began before a jump, or of an absolute one. INT64_MAX: none. */
 int64_t sleepers_next_late(const struct sleepers *s);
-/* Ends every wait whose time is up at now_ns and which the kernel itself would end too late. Adds to *wakes. -errno, with
- * the thread in *ret_tid: one may not be traced. */
-int sleepers_wake(struct sleepers *s, int64_t now_ns, uint64_t *wakes, pid_t *ret_tid);
+/* Ends every wait whose time is up at now_ns and which the kernel itself would end too late. -errno, with the thread in *ret_tid:
+ * one may not be traced. */
+int sleepers_wake(struct sleepers *s, int64_t now_ns, pid_t *ret_tid);
+/* How many waits have been ended, those included whose thread stopped late. */
+uint64_t sleepers_woken(const struct sleepers *s);

@@ -198,12 +198,11 @@ static int64_t rest_until(struct virtual_clock *v, int64_t next, int64_t now, in
 static void wake_due(struct virtual_clock *v)
 {
 	pid_t tid = 0;
-	uint64_t wakes = 0;
-	int r = sleepers_wake(v->sleepers, clock_now(v->clock), &wakes, &tid);
+	int r = sleepers_wake(v->sleepers, clock_now(v->clock), &tid);
 	char why[200];
 
 	(void)pthread_mutex_lock(&v->lock);
-	v->report.wakes += wakes;
+	v->report.wakes = sleepers_woken(v->sleepers);
 	(void)pthread_mutex_unlock(&v->lock);
 	if (r < 0) {
 		(void)snprintf(why, sizeof(why), "thread %d cannot be woken (%s): is it traced, or does it hide its memory (not dumpable)?",

@@ -375,7 +375,7 @@ static int measure_looks(bool wake)
 	struct sleepers *s = sleepers_new(&clock);
 	pid_t pid = start_sleepers(), tid;
 	double us[BATCHES];
-	uint64_t wakes = 0;
+	uint64_t n;
 	int64_t next;
 
 	(void)sleepers_set(s, &pid, 1);
@@ -386,16 +386,17 @@ static int measure_looks(bool wake)
 			while (sleepers_look(s, false, &next) != LOOK_ASLEEP)
 				;
 			sleepers_jumped(s);
-			wakes = 0;
+			n = sleepers_woken(s);
 			from = clock_monotonic_ns();
-			(void)sleepers_wake(s, INT64_MAX - 1, &wakes, &tid);
+			(void)sleepers_wake(s, INT64_MAX - 1, &tid);
+			n = sleepers_woken(s) - n;
 		} else {
 			for (int i = 0; i < LOOKS; i++)
 				if (sleepers_look(s, false, &next) != LOOK_ASLEEP)
 					i--;
-			wakes = LOOKS;
+			n = LOOKS;
 		}
-		us[b] = (double)(clock_monotonic_ns() - from) / 1e3 / (double)(wakes ? wakes : 1);
+		us[b] = (double)(clock_monotonic_ns() - from) / 1e3 / (double)(n ? n : 1);
 	}
 	printf("%s_us %.2f\n", wake ? "wake" : "look", median(us, BATCHES));
 	(void)kill(pid, SIGKILL);
