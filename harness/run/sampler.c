@@ -226,7 +226,8 @@ static void take_fast_probe(struct sampler_slot *s, int64_t t_ns)
 	*l = p;
 }
 
-static void look(struct sampler_slot *s)
+/* still: as for sampler_inside_look_if_due(). */
+static void look(struct sampler_slot *s, bool still)
 {
 	struct sample now;
 	uint32_t said = atomic_load_explicit(&s->said_ring.head, memory_order_relaxed);
@@ -258,7 +259,7 @@ static void look(struct sampler_slot *s)
 		s->next_probe_ns = now.t_ns + FAST_PROBE_NS;
 	}
 	if (!s->exited)
-		sampler_inside_look_if_due(&s->inside, now.t_ns, said != atomic_load_explicit(&s->said_ring.head, memory_order_relaxed));
+		sampler_inside_look_if_due(&s->inside, now.t_ns, said != atomic_load_explicit(&s->said_ring.head, memory_order_relaxed), still);
 	else
 		sampler_inside_gap(&s->inside, now.t_ns);
 }
@@ -269,7 +270,7 @@ static void visit(struct sampler_slot *s, uint64_t lateness_ns, uint64_t missed)
 	lateness_add(&s->lateness, lateness_ns);
 	if (atomic_flag_test_and_set_explicit(&s->taken, memory_order_acquire))
 		return; /* the clock is taking one */
-	look(s);
+	look(s, false);
 	atomic_flag_clear_explicit(&s->taken, memory_order_release);
 }
 
@@ -352,7 +353,7 @@ bool sampler_hold(struct sampler_slot *slot)
 	while (atomic_flag_test_and_set_explicit(&slot->taken, memory_order_acquire))
 		(void)sched_yield();
 	if (atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_LIVE)
-		look(slot);
+		look(slot, true);
 	return sampler_has_marks(slot);
 }
 

@@ -65,14 +65,16 @@ static void look(struct sampler_inside *in, const struct go_target *t, int64_t t
 	}
 }
 
-void sampler_inside_look_if_due(struct sampler_inside *in, int64_t t_ns, bool said)
+void sampler_inside_look_if_due(struct sampler_inside *in, int64_t t_ns, bool said, bool still)
 {
+	/* Before a virtual clock goes on where nothing is known, as of a program that was last seen while its runtime set itself up. */
+	bool at_once = said || (still && !in->known);
 	int64_t now;
 
-	if (t_ns < in->next_ns && !said)
+	if (t_ns < in->next_ns && !at_once)
 		return;
 	now = clock_monotonic_ns();
-	if (now - in->looked_ns < LOOK_APART_NS && !said)
+	if (now - in->looked_ns < LOOK_APART_NS && !at_once)
 		return;
 	/* In hand before it is looked at: who takes it away sees the one or is seen by the other. */
 	atomic_store(&in->in_hand, 1);

@@ -72,8 +72,8 @@ struct sampler_inside {
 };
 
 /* By who has taken the slot: a reading of the counters where one is due. t_ns: the target's time. said: it has just said something,
- * so that now is a moment to know of. */
-void sampler_inside_look_if_due(struct sampler_inside *in, int64_t t_ns, bool said);
+ * so that now is a moment to know of. still: it sleeps, and a virtual clock is about to go on. */
+void sampler_inside_look_if_due(struct sampler_inside *in, int64_t t_ns, bool said, bool still);
 /* Likewise: nothing is known of the runtime from here on. */
 void sampler_inside_gap(struct sampler_inside *in, int64_t t_ns);
 

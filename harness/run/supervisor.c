@@ -320,11 +320,8 @@ static int watch(struct run *r, const struct run_request *q, struct err *err)
 	r->end_at_ns = q->for_ns ? q->for_ns : q->timeout_ns;
 	r->ends_with_load = q->load && !q->for_ns;
 	run_add_timer(r, &r->deadline, r->clock.exec_ns + r->end_at_ns + WATCHDOG_NS, on_watchdog);
-	/* Where there is a load, whether it may begin is looked at right away. */
-	if (q->load)
-		clock_set_alarm(&r->clock, 0);
-	else
-		run_set_alarm(r, 0);
+	/* A virtual clock waits for the supervisor's first turn: it is looked into by then, and a load may begin. */
+	clock_set_alarm(&r->clock, 0);
 	return 0;
 }
 
