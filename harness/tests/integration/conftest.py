@@ -3,8 +3,9 @@
 
 A skip names the missing prerequisite; with CI=true in the environment it is a failure.
 
-A test that fails is repeated, twice at most, where the record of one of its own runs says that the machine was too busy to measure:
-what memtide itself warns of. Any other failure stands at once. The summary names each test that was repeated.
+A test that fails is repeated, twice at most, where the machine was too busy to measure: where the record of one of its own runs says so, as
+memtide itself warns, or where threads waited for a CPU for most of the time of the test or of a fixture that it stands on. All fixtures are
+made anew then. Any other failure stands at once. The summary names each test that was repeated.
 """
 
 import json
@@ -32,7 +33,7 @@ NOBODY = 65534
 AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 REPEATS = 2  # at most, of a test of which a run was disturbed
 MISSED_MAX = 0.01  # of a run's ticks, of 100 or more: as in cmd/show.c
-STALLED_MAX = 0.5  # of a test's time
+STALLED_MAX = 0.5  # of the time of a test, or of a fixture
 
 
 def pytest_addoption(parser):
@@ -70,8 +71,23 @@ def disturbance(item, since, stalled):
     missed = worst_missed(item)
     if missed > MISSED_MAX:
         return f"{100 * missed:.1f} % of the ticks missed"
-    share = (stalled_s() - stalled) / max(time.monotonic() - since, 5)  # the kernel counts every 2 s
+    fixtures = [f for defs in item._fixtureinfo.name2fixturedefs.values() for f in defs]
+    share = max([stalled_share(since, stalled)] + [stalled_shares.get(f, 0) for f in fixtures])
     return f"threads waited for a CPU for {100 * share:.0f} % of the time" if share > STALLED_MAX else None
+
+
+def stalled_share(since, stalled):
+    return (stalled_s() - stalled) / max(time.monotonic() - since, 5)  # the kernel counts every 2 s
+
+
+stalled_shares = {}  # by fixture: while it was made last
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_fixture_setup(fixturedef):
+    since, stalled = time.monotonic(), stalled_s()
+    yield
+    stalled_shares[fixturedef] = stalled_share(since, stalled)
 
 
 def worst_missed(item):
@@ -97,7 +113,8 @@ def pytest_runtest_protocol(item, nextitem):
             break
         failure = next(report for report in reports if report.failed).longreprtext.splitlines()
         repeated.append((item.nodeid, item.disturbance, next((line[1:].strip() for line in failure if line.startswith("E ")), failure[-1])))
-        item._initrequest()  # with new fixtures
+        item.session._setupstate.teardown_exact(None)
+        item._initrequest()
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
