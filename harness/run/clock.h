@@ -35,9 +35,9 @@ struct clock_hooks {
 	/* The processes of the run, up to max; returns how many. Asked for when one of them has made another, or
 	 * clock_processes_changed() said so. */
 	size_t (*processes)(void *arg, pid_t *ret, size_t max);
-	/* Time is about to jump: take the sample that stands for the time skipped, and keep others from taking one until let_go().
-	 * true: something came up that the supervisor has to see first; then there is no jump, and the alarm goes off. */
-	bool (*hold)(void *arg);
+	/* The target's time is about to jump to until_ns: take the sample that stands for the time skipped, and keep others from taking one
+	 * until let_go(). true: something came up that the supervisor has to see first; then there is no jump, and the alarm goes off. */
+	bool (*hold)(void *arg, int64_t until_ns);
 	void (*let_go)(void *arg);
 	void *arg;
 };

@@ -226,8 +226,8 @@ static void take_fast_probe(struct sampler_slot *s, int64_t t_ns)
 	*l = p;
 }
 
-/* still: as for sampler_inside_look_if_due(). */
-static void look(struct sampler_slot *s, bool still)
+/* until_ns: to where a virtual clock is about to jump; 0: nowhere. */
+static void look(struct sampler_slot *s, int64_t until_ns)
 {
 	struct sample now;
 	uint32_t said = atomic_load_explicit(&s->said_ring.head, memory_order_relaxed);
@@ -259,7 +259,8 @@ static void look(struct sampler_slot *s, bool still)
 		s->next_probe_ns = now.t_ns + FAST_PROBE_NS;
 	}
 	if (!s->exited)
-		sampler_inside_look_if_due(&s->inside, now.t_ns, said != atomic_load_explicit(&s->said_ring.head, memory_order_relaxed), still);
+		sampler_inside_look_if_due(&s->inside, now.t_ns, said != atomic_load_explicit(&s->said_ring.head, memory_order_relaxed),
+					   until_ns ? until_ns : now.t_ns);
 	else
 		sampler_inside_gap(&s->inside, now.t_ns);
 }
@@ -270,7 +271,7 @@ static void visit(struct sampler_slot *s, uint64_t lateness_ns, uint64_t missed)
 	lateness_add(&s->lateness, lateness_ns);
 	if (atomic_flag_test_and_set_explicit(&s->taken, memory_order_acquire))
 		return; /* the clock is taking one */
-	look(s, false);
+	look(s, 0);
 	atomic_flag_clear_explicit(&s->taken, memory_order_release);
 }
 
@@ -347,13 +348,13 @@ bool sampler_has_marks(const struct sampler_slot *slot)
 	       atomic_load_explicit(&slot->said_ring.tail, memory_order_acquire);
 }
 
-bool sampler_hold(struct sampler_slot *slot)
+bool sampler_hold(struct sampler_slot *slot, int64_t until_ns)
 {
 	/* A tick is over in microseconds, and has the higher priority. */
 	while (atomic_flag_test_and_set_explicit(&slot->taken, memory_order_acquire))
 		(void)sched_yield();
 	if (atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_LIVE)
-		look(slot, true);
+		look(slot, until_ns);
 	return sampler_has_marks(slot);
 }
 

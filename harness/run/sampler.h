@@ -45,8 +45,8 @@ int sampler_add(struct sampler *s, pid_t pid, const struct memcg *memcg, int mar
 
 /* For a clock that is about to jump (clock.h), on its own thread: takes the sample, the marks and at times the probe that stand for the
  * time skipped, and keeps the tick from taking any until sampler_let_go(), so that none has the time of before and the memory of
- * after. Returns whether a mark is there that has not been drained. */
-bool sampler_hold(struct sampler_slot *slot);
+ * after. until_ns: where it jumps to, in the target's time. Returns whether a mark is there that has not been drained. */
+bool sampler_hold(struct sampler_slot *slot, int64_t until_ns);
 void sampler_let_go(struct sampler_slot *slot);
 /* A mark is there that has not been drained. Any thread. */
 bool sampler_has_marks(const struct sampler_slot *slot);

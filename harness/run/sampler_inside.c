@@ -48,12 +48,16 @@ static void look(struct sampler_inside *in, const struct go_target *t, int64_t t
 		if (!in->known || memcmp(&row.c, &in->last.c, sizeof(row.c)) || t_ns - in->last.t_ns >= KEEP_ALIVE_NS)
 			store(in, &row);
 		in->known = true;
+		in->racing = false;
 		break;
 	case GO_LOOK_RACED:
 		in->readings++;
 		in->raced++;
-		/* What was seen last is stored at least once a second: it does not hold for ever. */
-		if (t_ns - in->last.t_ns > 2 * KEEP_ALIVE_NS)
+		/* What was seen last does not hold for ever; but what a virtual clock has just skipped, it held for. */
+		if (!in->racing)
+			in->racing_ns = t_ns;
+		in->racing = true;
+		if (t_ns - in->racing_ns > 2 * KEEP_ALIVE_NS)
 			sampler_inside_gap(in, t_ns);
 		break;
 	case GO_LOOK_GONE:
@@ -65,13 +69,14 @@ static void look(struct sampler_inside *in, const struct go_target *t, int64_t t
 	}
 }
 
-void sampler_inside_look_if_due(struct sampler_inside *in, int64_t t_ns, bool said, bool still)
+void sampler_inside_look_if_due(struct sampler_inside *in, int64_t t_ns, bool said, int64_t until_ns)
 {
-	/* Before a virtual clock goes on where nothing is known, as of a program that was last seen while its runtime set itself up. */
-	bool at_once = said || (still && !in->known);
+	/* What is seen before a jump stands for all that is skipped, however short ago the look before it was: there may be none yet, as of a
+	 * program that was last seen while its runtime set itself up, or one in the midst of what it did before it fell asleep. */
+	bool jumps = until_ns > t_ns, at_once = said || (jumps && (!in->known || in->racing || until_ns - t_ns >= KEEP_ALIVE_NS));
 	int64_t now;
 
-	if (t_ns < in->next_ns && !at_once)
+	if ((jumps ? until_ns : t_ns) < in->next_ns && !at_once)
 		return;
 	now = clock_monotonic_ns();
 	if (now - in->looked_ns < LOOK_APART_NS && !at_once)

@@ -63,6 +63,8 @@ struct sampler_inside {
 	/* of who has taken the slot */
 	uint32_t which;              /* of the targets, the one that was read last */
 	bool known, gone;            /* the last row is no gap; that target cannot be read any more */
+	bool racing;                 /* nothing could be made of the last look, nor of any since racing_ns */
+	int64_t racing_ns;
 	struct go_row last;
 	int64_t next_ns, looked_ns; /* the latter: CLOCK_MONOTONIC */
 	uint64_t readings, raced, lost;
@@ -72,8 +74,8 @@ struct sampler_inside {
 };
 
 /* By who has taken the slot: a reading of the counters where one is due. t_ns: the target's time. said: it has just said something,
- * so that now is a moment to know of. still: it sleeps, and a virtual clock is about to go on. */
-void sampler_inside_look_if_due(struct sampler_inside *in, int64_t t_ns, bool said, bool still);
+ * so that now is a moment to know of. until_ns: to where a virtual clock is about to jump while it sleeps; t_ns: it is not. */
+void sampler_inside_look_if_due(struct sampler_inside *in, int64_t t_ns, bool said, int64_t until_ns);
 /* Likewise: nothing is known of the runtime from here on. */
 void sampler_inside_gap(struct sampler_inside *in, int64_t t_ns);
 

@@ -145,11 +145,11 @@ static size_t on_clock_asks_processes(void *arg, pid_t *ret, size_t max)
 	return n;
 }
 
-static bool on_clock_holds(void *arg)
+static bool on_clock_holds(void *arg, int64_t until_ns)
 {
 	struct run *r = arg;
 	struct pollfd target = { .fd = r->child.pidfd, .events = POLLIN };
-	bool marks = sampler_hold(r->slot);
+	bool marks = sampler_hold(r->slot, until_ns);
 
 	return marks || load_has_ended(&r->load) || poll(&target, 1, 0) == 1;
 }

@@ -216,7 +216,7 @@ static void jump(struct virtual_clock *v, int64_t next)
 {
 	int64_t skip;
 
-	if (v->hooks.hold(v->hooks.arg)) {
+	if (v->hooks.hold(v->hooks.arg, next)) {
 		v->hooks.let_go(v->hooks.arg);
 		ring_alarm(v);
 		return;
