@@ -25,6 +25,7 @@
 
 #define CPU_SHARE_NS (100 * NS_PER_MS)
 #define SAMPLER_PRIORITY 50
+#define HELD_NS (20 * NS_PER_MS) /* longer than a clock holds a target, unless it has lost its CPU */
 #define LEADER_ALONE_NS (2 * NS_PER_S) /* of real time */
 #define STACK_BYTES (1024 * 1024) /* the least that the thread sanitizer accepts */
 
@@ -47,7 +48,8 @@ struct sampler_slot {
 	const struct clock *clock;
 	int mark_fd;
 
-	atomic_flag taken; /* by the sampling thread for a tick, or by the target's clock for a jump; nobody waits for the clock */
+	pthread_mutex_t taken; /* by the sampling thread for a tick, or by the target's clock for a jump: who is waited for inherits the priority */
+	int64_t passed_by_ns;  /* of the sampling thread: the ticks in a row that were left to the clock */
 	/* of who has taken it, while LIVE */
 	struct sample last;
 	struct probe last_probe;
@@ -84,7 +86,7 @@ struct sampler {
 	_Atomic(struct sampler_slot *) slots[SAMPLER_TARGETS_MAX];
 };
 
-/* ---- the sampling thread: from here to the next line of this kind nothing allocates, locks or prints ---------------------------- */
+/* ---- the sampling thread: from here to the next line of this kind nothing allocates or prints, or locks but the slot ---------------------------- */
 
 static void store_sample(struct sampler_slot *s, const struct sample *now)
 {
@@ -269,10 +271,15 @@ static void visit(struct sampler_slot *s, uint64_t lateness_ns, uint64_t missed)
 {
 	s->missed += missed;
 	lateness_add(&s->lateness, lateness_ns);
-	if (atomic_flag_test_and_set_explicit(&s->taken, memory_order_acquire))
-		return; /* the clock is taking one */
+	if (pthread_mutex_trylock(&s->taken) != 0) {
+		/* The clock is taking one, in microseconds. Where it has no CPU it gets one by being waited for, or nobody would look. */
+		s->passed_by_ns += s->sampler->period_ns * (int64_t)(1 + missed);
+		if (s->passed_by_ns < HELD_NS || pthread_mutex_lock(&s->taken) != 0)
+			return;
+	}
+	s->passed_by_ns = 0;
 	look(s, 0);
-	atomic_flag_clear_explicit(&s->taken, memory_order_release);
+	(void)pthread_mutex_unlock(&s->taken);
 }
 
 /* Sleeps until the next multiple of the period; whole periods that have passed meanwhile are missed, never caught up. */
@@ -350,9 +357,7 @@ bool sampler_has_marks(const struct sampler_slot *slot)
 
 bool sampler_hold(struct sampler_slot *slot, int64_t until_ns)
 {
-	/* A tick is over in microseconds, and has the higher priority. */
-	while (atomic_flag_test_and_set_explicit(&slot->taken, memory_order_acquire))
-		(void)sched_yield();
+	(void)pthread_mutex_lock(&slot->taken); /* a tick is over in microseconds */
 	if (atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_LIVE)
 		look(slot, until_ns);
 	return sampler_has_marks(slot);
@@ -360,7 +365,7 @@ bool sampler_hold(struct sampler_slot *slot, int64_t until_ns)
 
 void sampler_let_go(struct sampler_slot *slot)
 {
-	atomic_flag_clear_explicit(&slot->taken, memory_order_release);
+	(void)pthread_mutex_unlock(&slot->taken);
 }
 
 /* ---- the main thread --------------------------------------------------------------------------------------------------------------- */
@@ -453,6 +458,18 @@ struct sampler *sampler_free(struct sampler *s)
 	return NULL;
 }
 
+/* A kernel without such mutexes: one that hands no priority on. */
+static void mutex_with_inheritance(pthread_mutex_t *ret)
+{
+	pthread_mutexattr_t attr;
+
+	(void)pthread_mutexattr_init(&attr);
+	(void)pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT);
+	if (pthread_mutex_init(ret, &attr) != 0)
+		(void)pthread_mutex_init(ret, NULL);
+	(void)pthread_mutexattr_destroy(&attr);
+}
+
 static double thread_cpu_s(const struct sampler *s)
 {
 	struct timespec t = { 0, 0 };
@@ -483,6 +500,7 @@ int sampler_add(struct sampler *s, pid_t pid, const struct memcg *memcg, int mar
 	slot->sampler = s;
 	slot->clock = clock;
 	slot->mark_fd = -1;
+	mutex_with_inheritance(&slot->taken);
 	slot->last = (struct sample){ .t_ns = INT64_MIN / 2 };
 	slot->last_probe = (struct probe){ .t_ns = INT64_MIN / 2 };
 	slot->cpu_at_start_s = thread_cpu_s(s);
@@ -571,5 +589,6 @@ void sampler_release(struct sampler_slot *slot)
 
 	atomic_fetch_sub(&s->live, 1);
 	target_files_close(&slot->files);
+	(void)pthread_mutex_destroy(&slot->taken);
 	unfaulting_free(slot, sizeof(*slot));
 }

@@ -4,7 +4,8 @@
  * own accounting.
  *
  * One thread serves every target in one wake-up: the wake-up costs 20 times what the reads cost, so targets are cheap and
- * rate is not. It sleeps until absolute deadlines; it never allocates, locks, prints or touches a file by name. A tick that
+ * rate is not. It sleeps until absolute deadlines; it never allocates, prints or touches a file by name, and waits for nobody but a
+ * clock that has held a target for 20 ms, and gets its priority by that. A tick that
  * came late is recorded at the time at which it was taken; one that was missed altogether is counted, and so is a value that
  * found its ring full. Where the process may, it runs SCHED_FIFO with its memory locked; what was achieved is told.
  *

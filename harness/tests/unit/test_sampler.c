@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -97,6 +99,7 @@ static void drain_until(struct sampler_slot *slot, struct seen *seen, size_t sam
 		assert_true(clock_monotonic_ns() < end);
 		wait_ms(1);
 	}
+	drain(slot, seen); /* the samples beside the last mark: it may have come while it was drained */
 }
 
 static void memory_and_marks_arrive(void **state)
@@ -202,6 +205,63 @@ static void targets_come_and_go(void **state)
 	sampler_free(s);
 }
 
+/* As the kernel sees it: below zero with a priority of real time. */
+static int kernel_priority(void)
+{
+	FILE *f = fopen("/proc/thread-self/stat", "re");
+	int priority = 20;
+
+	if (!f || fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %*d %d", &priority) != 1)
+		priority = 20;
+	if (f)
+		(void)fclose(f);
+	return priority;
+}
+
+struct holder {
+	struct sampler_slot *slot;
+	int before, held, after;
+};
+
+/* As a clock that loses its CPU between its look and its jump. */
+static void *hold_for_long(void *arg)
+{
+	struct holder *h = arg;
+	const int64_t end = clock_monotonic_ns() + 20 * NS_PER_S;
+
+	h->before = kernel_priority();
+	(void)sampler_hold(h->slot, 0);
+	while ((h->held = kernel_priority()) >= 0 && clock_monotonic_ns() < end)
+		wait_ms(1);
+	sampler_let_go(h->slot);
+	h->after = kernel_priority();
+	return NULL;
+}
+
+static void a_clock_that_is_waited_for_has_the_samplers_priority(void **state)
+{
+	struct sampler *s = NULL;
+	struct holder h = { 0 };
+	struct clock clock;
+	struct seen seen = { 0 };
+	struct sampling_stats stats;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(sampler_start(&s, 1000, NULL), 0);
+	clock = (struct clock){ .exec_ns = clock_monotonic_ns() };
+	assert_int_equal(sampler_add(s, getpid(), NULL, -1, &clock, &h.slot, NULL), 0);
+	if (strcmp(sampler_scheduling(s), "fifo") == 0) {
+		assert_int_equal(pthread_create(&thread, NULL, hold_for_long, &h), 0);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_true(h.before >= 0 && h.held < 0 && h.after >= 0);
+	}
+	drain_until(h.slot, &seen, 1, 0);
+	sampler_stop(h.slot, &stats);
+	sampler_release(h.slot);
+	sampler_free(s);
+}
+
 static void starting_and_stopping_never_hangs(void **state)
 {
 	(void)state;
@@ -259,6 +319,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(memory_and_marks_arrive),
 		cmocka_unit_test(targets_come_and_go),
+		cmocka_unit_test(a_clock_that_is_waited_for_has_the_samplers_priority),
 		cmocka_unit_test(starting_and_stopping_never_hangs),
 		cmocka_unit_test(rates_out_of_range_are_refused),
 		cmocka_unit_test(the_self_test_touches_a_thousand_pages),
