@@ -29,7 +29,8 @@ int attach_parse_pid(const char *text, pid_t *ret, struct err *err);
  * to read by, is not: *ret_note (caller frees) says so, and NULL that all is well. */
 int attach_open(pid_t pid, struct foreign *ret, char **ret_note, struct err *err);
 
-/* Observes it for o->for_ns into a campaign of its own: *ret_dir, the caller's; there is none if it fails early. Returns the exit
+/* Observes it for o->for_ns into a campaign of its own: *ret_dir, the caller's; there is none if it fails early, and none of a
+ * process that is gone before its first sample, which is a usage error like a number of no process. Returns the exit
  * code. where: as job_finish_one() has it; SHOW_NOTHING: what was recorded is not shown. */
 int attach_record(const struct attach_options *o, const struct foreign *f, enum show_where where, char **ret_dir, struct err *err);
 

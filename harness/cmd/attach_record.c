@@ -68,6 +68,12 @@ int attach_record(const struct attach_options *o, const struct foreign *f, enum 
 	r = begin(&j, o, f, err);
 	if (r >= 0)
 		r = job_execute(&j, err);
+	/* Of a process that was gone before it was looked at there is no record: as if there had been none. */
+	if (r >= 0 && j.gone) {
+		(void)folder_remove(j.dir, NULL);
+		free(TAKE(j.dir));
+		r = err_usage(err, "%s", j.gone);
+	}
 	code = r < 0 ? cmd_failed(err) : job_finish_one(&j, where, err);
 	*ret_dir = j.dir ? xstrdup(j.dir) : NULL;
 	job_done(&j);

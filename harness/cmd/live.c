@@ -73,7 +73,7 @@ int live_open(struct live *l, const struct foreign *f, struct err *err)
 	int r = target_files_open(&l->files, f->pid, f->memcg, err);
 
 	if (r < 0)
-		return r;
+		return foreign_is_gone(f) ? err_usage(err, "process %d has just exited", (int)f->pid) : r;
 	l->who = foreign_text(f);
 	l->splitter = splitter_new();
 	l->program = foreign_program(f);

@@ -272,7 +272,9 @@ static void start_next(struct execution *x)
 		e = r->j->attach ? start_attached(x, r, &err) : start_target(x, r, &err);
 	if (e >= 0)
 		return;
-	if (r->record) {
+	if (r->j->attach && err.exit_code == EXIT_USAGE) {
+		r->j->gone = xstrdup(err_text(&err));
+	} else if (r->record) {
 		(void)record_close_series(r->record, NULL);
 		write_run(r->j, p, r->record, NULL, e == -EPERM || e == -EACCES ? OUTCOME_NO_PERMISSION : OUTCOME_HARNESS_ERROR, err_text(&err),
 			  r->started);

@@ -88,6 +88,7 @@ struct job {
 	int lock_fd;               /* holds the campaign's folder against another memtide; -1 */
 	unsigned harness_errors, not_run, interrupted; /* of this start and, where resumed, of those before: for the exit code */
 	const struct foreign *attach; /* `memtide attach`: what is observed instead of a program of the scenario's; borrowed. NULL */
+	char *gone;          /* owned: that it was gone before it could be observed; NULL: it was not */
 	bool recorded;       /* `memtide record`: the user's own command, in his environment, and what it prints he sees */
 	int pass_on_errnum;  /* of what it printed not all reached him; 0: all did */
 	bool one_of_many;    /* a part of a corpus: who runs that says how it goes, and owns `groups` */

@@ -255,6 +255,7 @@ void job_done(struct job *j)
 	if (j->lock_fd >= 0)
 		(void)close(j->lock_fd);
 	free(j->dir);
+	free(j->gone);
 	plan_free(j->plan);
 	scenario_free(j->scenario);
 	toolchains_done(&j->local);

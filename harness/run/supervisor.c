@@ -395,10 +395,10 @@ int run_start(const struct run_room *room, const struct run_request *q, run_done
 		e = watch(r, q, err);
 	if (e >= 0)
 		e = clock_start(&r->clock, &hooks, err);
+	/* Its files cannot be opened then; those of a zombie can, and say nothing. */
+	if (q->attach && foreign_is_gone(q->attach))
+		e = err_usage(err, "process %d has just exited", (int)q->attach->pid);
 	if (e < 0) {
-		/* The files of a process that has just gone cannot be opened. */
-		if (q->attach && foreign_is_gone(q->attach))
-			e = err_usage(err, "process %d has just exited", (int)q->attach->pid);
 		run_free(r);
 		return e;
 	}

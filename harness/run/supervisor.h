@@ -101,7 +101,7 @@ struct run_result {
 /* result: borrowed during the call. run_free() may be called from here. */
 typedef void run_done_fn(struct run *r, const struct run_result *result, void *arg);
 
-/* The request's strings and arrays are needed during the call only. */
+/* The request's strings and arrays are needed during the call only. A process to attach to that has exited by now is a usage error. */
 int run_start(const struct run_room *room, const struct run_request *request, run_done_fn *done, void *arg, struct run **ret,
 	      struct err *err);
 /* Ends it now; `done` follows with OUTCOME_INTERRUPTED. */

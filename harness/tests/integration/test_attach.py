@@ -451,3 +451,40 @@ def test_a_thousand_attaches_to_a_busy_server(build, service_of):
         ratio = sum(watched) / sum(alone)
         print(f"with and without 1000 attaches: {ratio:.3f}")
         assert ratio > 0.1
+
+
+# ---- gone before it was looked at ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reaped", [True, False], ids=["reaped", "zombie"])
+@pytest.mark.parametrize("command", ["attach", "diagnose"])
+def test_a_target_that_goes_away_before_its_first_sample(attach, command, reaped):
+    """memtide says that it has found it, and must wait for somebody to read that; meanwhile the target ends."""
+    target = subprocess.Popen(["sleep", "60"])
+    out, full = os.pipe()
+    os.set_blocking(full, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(full, b"x" * 4096)
+    os.set_blocking(full, True)
+    argv = [str(attach.build / "memtide"), command, str(target.pid), "--for", "2s", "--out", str(attach.results)]
+    p = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=full, env=attach.env)
+    os.close(full)
+    try:
+        wait_until(lambda: "pipe" in pathlib.Path(f"/proc/{p.pid}/wchan").read_text())
+        target.kill()
+        if reaped:
+            target.wait()
+        else:
+            os.waitid(os.P_PID, target.pid, os.WEXITED | os.WNOWAIT)
+        with open(out, errors="replace") as f:
+            said = f.read().lstrip("x")
+        told = p.communicate(timeout=60)[0]
+    finally:
+        target.kill()
+        p.kill()
+        target.wait()
+        p.wait()
+    assert f"process {target.pid} has just exited" in said
+    assert (p.returncode, told) == (2, b"")
+    assert not list(attach.results.glob("*"))
