@@ -20,9 +20,12 @@ if (short_names) {
 	set label "Go" at screen sx(x_left - 12), sy(y_names) right font bold(px_name) tc rgb c_text
 }
 do for [p = 1:n_panels] {
-	name = short_names ? panel_name[p][4:*] : panel_name[p]
+	name = panel_part[p] eq "" ? panel_name[p] : panel_name[p][1:strlen(panel_name[p]) - strlen(panel_part[p]) - 2]
+	name = short_names ? name[4:*] : name
 	set label name at screen sx(x_left + (p - 0.5) * cell_width), sy(y_names) center \
 		font bold(fit(name, px_name, cell_width - 6)) tc rgb c_text
+	set label panel_part[p] at screen sx(x_left + (p - 0.5) * cell_width), sy(y_names + px_name * 1.1) center \
+		font font(fit(panel_part[p], px_small, cell_width - 6)) tc rgb c_text
 }
 do for [s = 1:n_settings] {
 	y_cell = y1 + (s - 1) * cell_height

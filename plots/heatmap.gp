@@ -24,6 +24,8 @@ sub_lines = wrap_even(heatmap_subtitle, int((W - 2 * head_left) / (px_sub * 0.57
 source_lines = wrap_even(source, int((W - 2 * head_left) / (px_small * 0.575)))
 y_title = 26 + px_title * 0.5
 y_sub = 26 + lines(title_lines) * px_title * 1.25 + px_sub * 0.75
+# Where the panels tell an axis beside the release, its value stands below that
+by_part = panel_part[1] ne ""
 y_names = y_sub + lines(sub_lines) * px_sub * 1.4 + px_sub * 0.8
 
 x_left = head_left
@@ -37,7 +39,7 @@ if (cell_width > 190) { cell_width = 190 }
 cell_height = 84
 short_names = 1
 do for [p = 1:n_panels] { if (panel_name[p][1:3] ne "Go ") { short_names = 0 } }
-y1 = y_names + px_name * 1.1
+y1 = y_names + px_name * (by_part ? 2.0 : 1.1)
 y_source = y1 + n_settings * cell_height + px_small * 1.2
 H = int(y_source + lines(source_lines) * px_small * 1.4 + px_small * 0.9)
 

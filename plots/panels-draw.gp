@@ -72,7 +72,8 @@ do for [p = 1:n_panels] {
 	unset ytics
 
 	# name, exact version, notes
-	set label panel_name[p] at screen sx(x0), sy(y0 + px_name * 0.6) left font bold(px_name) tc rgb c_text
+	set label panel_name[p] at screen sx(x0), sy(y0 + px_name * 0.6) left \
+		font bold(fit(panel_name[p], px_name, (panel_width - text_width(panel_detail[p], px_small) - px_small * 0.7) / 1.13)) tc rgb c_text
 	set label panel_detail[p] at screen sx(x1), sy(y0 + px_name * 0.68) right font font(px_small) tc rgb c_soft
 	line = 0
 	n_curves = 0

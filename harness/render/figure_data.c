@@ -240,6 +240,7 @@ static void put_variables(FILE *f, const void *of)
 	gp_numbers(f, "setting_hue", hues, m->setting_name.n);
 	free(hues);
 	gp_texts(f, "panel_name", m->panel_name.v, m->panel_name.n);
+	gp_texts(f, "panel_part", m->panel_part.v, m->panel_part.n);
 	gp_texts(f, "panel_detail", m->panel_detail.v, m->panel_detail.n);
 	put_limits(f, m);
 	put_marks(f, m);

@@ -52,7 +52,16 @@ static char *setting_word(const char *axis, const char *value)
 	return strf("%s %s", axis, value);
 }
 
-/* All axes but the panels', for telling settings apart (key) and for people (name). Caller frees both. */
+/* All cells have the same value of it. */
+static bool is_constant(const struct campaign_cells *cells, const char *axis)
+{
+	for (size_t i = 1; i < cells->n; i++)
+		if (strcmp(text_of(cells->v[i].settings, axis), text_of(cells->v[0].settings, axis)) != 0)
+			return false;
+	return true;
+}
+
+/* All axes that differ but the panels', for telling settings apart (key) and for people (name). Caller frees both. */
 static void setting_of(const struct figure_model *m, const json_t *settings, char **ret_key, char **ret_name)
 {
 	cleanup_strv struct strv keys = STRV_INIT, words = STRV_INIT;
@@ -63,7 +72,7 @@ static void setting_of(const struct figure_model *m, const json_t *settings, cha
 	{
 		const char *text = json_is_string(value) ? json_string_value(value) : "";
 
-		if (!strcmp(axis, m->panel_axis))
+		if (!strcmp(axis, m->panel_axis) || !strcmp(axis, m->part_axis) || is_constant(&m->cells, axis))
 			continue;
 		cleanup_free char *word = setting_word(axis, text);
 		strv_pushf(&keys, "%s=%s", axis, text);
@@ -82,46 +91,127 @@ static size_t index_of(const struct strv *l, const char *s)
 	return l->n;
 }
 
-static void add_panel(struct figure_model *m, const char *key, const char *version)
+/* The panel that a cell is in, among all. Caller frees. */
+static char *panel_key_of(const struct figure_model *m, const struct campaign_cell *c)
 {
+	return strf("%s,%s", *m->panel_axis ? text_of(c->settings, m->panel_axis) : "", *m->part_axis ? text_of(c->settings, m->part_axis) : "");
+}
+
+static void add_panel(struct figure_model *m, const struct campaign_cell *c)
+{
+	const char *value = *m->panel_axis ? text_of(c->settings, m->panel_axis) : "", *version = text_of(cell_info(m->campaign, c->id), "go_version");
+	cleanup_free char *key = panel_key_of(m, c), *word = setting_word(m->panel_axis, value), *name = NULL, *part = NULL;
 	bool go = !strcmp(m->panel_axis, "go");
 	/* A path or a word such as `latest` does not say which release it is. */
-	bool number = key[0] >= '0' && key[0] <= '9';
+	bool number = value[0] >= '0' && value[0] <= '9';
+	const char *shown = go ? (number || !*version ? value : version)
+			    : !*m->panel_axis ? text_of(m->campaign->info, "scenario")
+			    : *word ? word
+				    : "default settings";
 
-	strv_push(&m->panel_key, key);
-	if (go) {
-		const char *shown = number || !*version ? key : version;
-		strv_pushf(&m->panel_name, "Go %s", shown);
-		strv_push(&m->panel_short, shown);
-		strv_push(&m->panel_detail, strcmp(shown, version) ? version : "");
-		return;
+	name = strf("%s%s", go ? "Go " : "", shown);
+	part = *m->part_axis ? setting_word(m->part_axis, text_of(c->settings, m->part_axis)) : xstrdup("");
+	if (*m->part_axis && !*part) {
+		free(part);
+		part = strf("%s default", m->part_axis);
 	}
-	cleanup_free char *word = setting_word(m->panel_axis, key);
-	const char *name = *m->panel_axis ? (*word ? word : "default settings") : text_of(m->campaign->info, "scenario");
-	strv_push(&m->panel_name, name);
-	strv_push(&m->panel_short, name);
-	strv_push(&m->panel_detail, "");
+	strv_push(&m->panel_key, key);
+	strv_push(&m->panel_short, shown);
+	strv_push(&m->panel_part, part);
+	strv_pushf(&m->panel_name, "%s%s%s", name, *part ? ", " : "", part);
+	strv_push(&m->panel_detail, go && strcmp(shown, version) ? version : "");
+}
+
+static void add_panels(struct figure_model *m)
+{
+	cleanup_strv struct strv parts = STRV_INIT;
+
+	for (size_t i = 0; i < m->cells.n; i++) {
+		const char *part = text_of(m->cells.v[i].settings, m->part_axis);
+
+		if (!strv_contains(&parts, part))
+			strv_push(&parts, part);
+	}
+	for (size_t k = 0; k < parts.n; k++)
+		for (size_t i = 0; i < m->cells.n; i++) {
+			const struct campaign_cell *c = &m->cells.v[i];
+			cleanup_free char *key = panel_key_of(m, c);
+
+			if (!strcmp(text_of(c->settings, m->part_axis), parts.v[k]) && !strv_contains(&m->panel_key, key))
+				add_panel(m, c);
+		}
+}
+
+static void find_settings(const struct figure_model *m, struct strv *keys, struct strv *names)
+{
+	for (size_t i = 0; i < m->cells.n; i++) {
+		cleanup_free char *key = NULL, *name = NULL;
+
+		setting_of(m, m->cells.v[i].settings, &key, &name);
+		if (strv_contains(keys, key))
+			continue;
+		strv_push(keys, key);
+		strv_push(names, name);
+	}
+}
+
+/* `variant` where it differs, for each one tells a story of its own; else the first axis that does, but the panels'. Borrowed; "" for none */
+static const char *axis_to_part_by(const struct figure_model *m)
+{
+	const char *axis, *first = "";
+	json_t *value;
+
+	json_object_foreach((json_t *)m->cells.v[0].settings, axis, value)
+	{
+		(void)value;
+		if (!strcmp(axis, m->panel_axis) || is_constant(&m->cells, axis))
+			continue;
+		if (!strcmp(axis, "variant"))
+			return axis;
+		first = *first ? first : axis;
+	}
+	return first;
+}
+
+static void drop_last(struct strv *l)
+{
+	free(TAKE(l->v[l->n - 1]));
+	l->n--;
 }
 
 static void find_panels_and_settings(struct figure_model *m)
 {
-	for (size_t i = 0; i < m->cells.n; i++) {
-		const struct campaign_cell *c = &m->cells.v[i];
-		const char *panel = *m->panel_axis ? text_of(c->settings, m->panel_axis) : "";
-		cleanup_free char *key = NULL, *name = NULL;
-
-		if (index_of(&m->panel_key, panel) == m->panel_key.n)
-			add_panel(m, panel, text_of(cell_info(m->campaign, c->id), "go_version"));
-		setting_of(m, c->settings, &key, &name);
-		if (index_of(&m->setting_key, key) < m->setting_key.n)
-			continue;
-		if (m->setting_key.n == FIGURE_SETTINGS_MAX) {
-			m->settings_left_out++;
-			continue;
-		}
-		strv_push(&m->setting_key, key);
-		strv_push(&m->setting_name, name);
+	m->part_axis = xstrdup("");
+	find_settings(m, &m->setting_key, &m->setting_name);
+	if (m->setting_key.n > FIGURE_SETTINGS_MAX) {
+		free(m->part_axis);
+		m->part_axis = xstrdup(axis_to_part_by(m));
+		strv_done(&m->setting_key);
+		strv_done(&m->setting_name);
+		find_settings(m, &m->setting_key, &m->setting_name);
 	}
+	for (; m->setting_key.n > FIGURE_SETTINGS_MAX; m->settings_left_out++) {
+		drop_last(&m->setting_key);
+		drop_last(&m->setting_name);
+	}
+	add_panels(m);
+}
+
+/* A limit is told by itself (limit_bytes). */
+static void find_everywhere(struct figure_model *m)
+{
+	cleanup_strv struct strv parts = STRV_INIT;
+	const char *axis;
+	json_t *value;
+
+	json_object_foreach((json_t *)m->cells.v[0].settings, axis, value)
+	{
+		cleanup_free char *word = setting_word(axis, json_is_string(value) ? json_string_value(value) : "");
+
+		if (*word && strcmp(axis, m->panel_axis) != 0 && strcmp(axis, "limit") != 0 && is_constant(&m->cells, axis))
+			strv_pushf(&parts, "%s%s", strcmp(axis, "variant") ? "" : "variant ", word);
+	}
+	m->everywhere = strv_join(&parts, ", ");
 }
 
 /* Median, or the greatest, over the runs that have the metric; NAN if none has */
@@ -207,10 +297,10 @@ static void fill_cells(struct figure_model *m)
 	}
 	for (size_t i = 0; i < m->cells.n; i++) {
 		const struct campaign_cell *c = &m->cells.v[i];
-		cleanup_free char *key = NULL, *name = NULL;
+		cleanup_free char *key = NULL, *name = NULL, *panel = panel_key_of(m, c);
 
 		setting_of(m, c->settings, &key, &name);
-		size_t p = index_of(&m->panel_key, *m->panel_axis ? text_of(c->settings, m->panel_axis) : "");
+		size_t p = index_of(&m->panel_key, panel);
 		size_t s = index_of(&m->setting_key, key);
 		if (s < m->setting_key.n)
 			fill_cell(figure_cell_at(m, p, s), m->campaign, c);
@@ -236,7 +326,7 @@ static void find_what_counts(struct figure_model *m)
 		drops |= m->cell[i].drops;
 	for (size_t s = 1; s < m->setting_key.n; s++)
 		m->by_variant |= strcmp(m->panel_axis, "variant") && strcmp(variant_of(m, s), variant_of(m, 0));
-	m->keeps = m->by_variant || !drops;
+	m->keeps = m->by_variant || !strcmp(m->part_axis, "variant") || !drops;
 }
 
 /* By variant, the first one's are warm and all others' cool: the first is the one that leaks. */
@@ -301,6 +391,7 @@ int figure_model_make(struct figure_model *m, const struct campaign *c, struct e
 		return err_set(err, 0, "%s: the campaign has no cells, so there is nothing to draw", c->dir);
 	m->panel_axis = find_panel_axis(&m->cells);
 	find_panels_and_settings(m);
+	find_everywhere(m);
 	fill_cells(m);
 	find_what_counts(m);
 	find_hues(m);
@@ -330,6 +421,7 @@ void figure_model_done(struct figure_model *m)
 	}
 	campaign_cells_done(&m->cells);
 	strv_done(&m->panel_key);
+	strv_done(&m->panel_part);
 	strv_done(&m->panel_name);
 	strv_done(&m->panel_short);
 	strv_done(&m->panel_detail);
@@ -337,6 +429,8 @@ void figure_model_done(struct figure_model *m)
 	strv_done(&m->setting_name);
 	strv_done(&m->mark_name);
 	free(m->panel_axis);
+	free(m->part_axis);
+	free(m->everywhere);
 	free(m->setting_hue);
 	free(m->cell);
 	free(m->mark_t_s);

@@ -3,7 +3,8 @@
  * figure_parts.h - how the figure's files share one model: campaign -> panels x settings -> curves, words, groups -> data files.
  *
  * Private to figure*.c. A panel is a Go release (or, where a campaign has no `go` axis, a value of its first axis); a setting is
- * a combination of all other axes. Sizes are bytes; NAN and MISSING where unknown. Times are the figure's, in seconds from its
+ * a combination of all other axes that differ between cells. Where there are more settings than colours, one of these axes is told by the
+ * panels too (part_axis): a panel then is a release and a variant. Sizes are bytes; NAN and MISSING where unknown. Times are the figure's, in seconds from its
  * left edge: runs are laid over each other by their mark `dropped` where they have one and no timeline, because a load that took longer in one
  * run than in another would blur the fall that the figure is about; else by their exec.
  */
@@ -79,13 +80,16 @@ struct figure_model {
 	struct campaign_cells cells;
 	bool real_clock;
 	char *panel_axis;         /* owned; "" where the campaign has no axis */
-	struct strv panel_key;    /* the axis' values */
-	struct strv panel_name;   /* "Go 1.12" */
+	char *part_axis;          /* owned; "" for none */
+	struct strv panel_key;    /* the axis' values, and those of part_axis; part after part */
+	struct strv panel_part;   /* what that one's value is called; "" without */
+	struct strv panel_name;   /* "Go 1.12", "Go 1.12, leaky" */
 	struct strv panel_short;  /* "1.12", for lists */
 	struct strv panel_detail; /* "1.12.17", or "" */
 	struct strv setting_key;
 	struct strv setting_name; /* "default settings", "GODEBUG=madvdontneed=1" */
 	size_t settings_left_out;
+	char *everywhere;         /* owned: what all cells have, and is not default: "thp never"; "" */
 	int *setting_hue; /* owned: colours of the scripts' palette, from 1 */
 	bool by_variant;  /* the settings differ by the axis `variant`: what differs is told by it, and each has its colour everywhere */
 	bool keeps;       /* that, or nothing is dropped: what is resident at the end counts, not what was given back */

@@ -15,16 +15,17 @@
 
 /* ---- lists ------------------------------------------------------------------------------------------------------------------- */
 
-char *figure_panel_list(const struct figure_model *m, const bool *in)
+/* Of the panels from first on, as many as have the same part. */
+static char *list_of_part(const struct figure_model *m, const bool *in, size_t first, size_t n)
 {
 	cleanup_strv struct strv parts = STRV_INIT;
 
-	for (size_t p = 0; p < m->panel_key.n; p++) {
+	for (size_t p = first; p < first + n; p++) {
 		size_t last = p;
 
 		if (!in[p])
 			continue;
-		while (last + 1 < m->panel_key.n && in[last + 1])
+		while (last + 1 < first + n && in[last + 1])
 			last++;
 		if (last > p + 1) {
 			strv_pushf(&parts, "%s" NBSP "to" NBSP "%s", m->panel_short.v[p], m->panel_short.v[last]);
@@ -38,6 +39,26 @@ char *figure_panel_list(const struct figure_model *m, const bool *in)
 		free(parts.v[--parts.n]);
 	cleanup_free char *list = parts.n ? strv_join(&parts, ", ") : xstrdup("");
 	return strf("%s%s%s", strcmp(m->panel_axis, "go") ? "" : "Go" NBSP, list, last);
+}
+
+char *figure_panel_list(const struct figure_model *m, const bool *in)
+{
+	cleanup_strv struct strv lists = STRV_INIT;
+	size_t n;
+
+	for (size_t first = 0; first < m->panel_key.n; first += n) {
+		size_t n_in = in[first];
+
+		for (n = 1; first + n < m->panel_key.n && !strcmp(m->panel_part.v[first + n], m->panel_part.v[first]); n++)
+			n_in += in[first + n];
+		cleanup_free char *list = list_of_part(m, in, first, n);
+
+		if (n_in && *m->panel_part.v[first])
+			strv_pushf(&lists, "%s%s%s", n_in < n ? list : "", n_in < n ? ", " : "", m->panel_part.v[first]);
+		else if (n_in)
+			strv_push(&lists, list);
+	}
+	return lists.n ? strv_join(&lists, "; ") : list_of_part(m, in, 0, 0);
 }
 
 static size_t count_true(const bool *in, size_t n)
@@ -81,12 +102,29 @@ static char *group_part(const struct figure_model *m, int group, size_t setting)
 	return strf("%s with %s", list, name);
 }
 
+/* The panels that all settings have in the group, where they have the same ones; "" where they do not. */
+static char *group_of_all_settings(const struct figure_model *m, int group)
+{
+	cleanup_free bool *in = xcalloc(m->panel_key.n + 1, sizeof(*in));
+
+	for (size_t p = 0; p < m->panel_key.n; p++) {
+		in[p] = figure_cell_at(m, p, 0)->group == group;
+		for (size_t s = 1; s < m->setting_key.n; s++)
+			if ((figure_cell_at(m, p, s)->group == group) != in[p])
+				return xstrdup("");
+	}
+	return figure_panel_list(m, in);
+}
+
 static void name_groups(struct figure_model *m)
 {
 	for (size_t g = 0; g < m->n_groups; g++) {
 		cleanup_strv struct strv parts = STRV_INIT;
+		cleanup_free char *all = m->by_variant ? xstrdup("") : group_of_all_settings(m, (int)g + 1);
 
-		for (size_t s = 0; s < m->setting_key.n; s++) {
+		if (*all)
+			strv_push(&parts, all);
+		for (size_t s = 0; !*all && s < m->setting_key.n; s++) {
 			cleanup_free char *part = group_part(m, (int)g + 1, s);
 			if (*part)
 				strv_push(&parts, part);
@@ -125,7 +163,7 @@ static void take_side(const struct figure_model *m, struct side *s, enum behavio
 /* "Go 1.12 to 1.15", "the other 13 releases", "all 17 releases" */
 static char *subject(const struct figure_model *m, const struct side *s, size_t said_before)
 {
-	const char *noun = strcmp(m->panel_axis, "go") ? "settings" : "releases";
+	const char *noun = *m->part_axis ? "cells" : strcmp(m->panel_axis, "go") ? "settings" : "releases";
 	size_t all = m->panel_key.n;
 
 	if (s->n == all && all > 2)
@@ -273,13 +311,13 @@ static char *say_subtitle(const struct figure_model *m)
 	bool asked = *question && strcmp(question, m->title);
 	cleanup_free char *limit = figure_limit_name(m->limit_bytes),
 			  *kernel = figure_kernel(m);
-	cleanup_free char *left_out = m->settings_left_out ? strf(" The first %d of %zu settings.", FIGURE_SETTINGS_MAX,
+	cleanup_free char *left_out = m->settings_left_out ? strf(" The first %d of %zu settings: there are no more colours.", FIGURE_SETTINGS_MAX,
 								  FIGURE_SETTINGS_MAX + m->settings_left_out)
 							   : xstrdup("");
 
-	return strf("%s%sScenario %s, %s clock, %u" NBSP "run%s a cell%s%s, Linux" NBSP "%s.%s", asked ? question : "",
+	return strf("%s%sScenario %s, %s clock, %u" NBSP "run%s a cell%s%s%s%s, Linux" NBSP "%s.%s", asked ? question : "",
 		    asked ? " " : "", text_of(info, "scenario"), m->real_clock ? "real" : "virtual", m->repeats,
-		    m->repeats == 1 ? "" : "s", *limit ? ", " : "", limit, kernel, left_out);
+		    m->repeats == 1 ? "" : "s", *limit ? ", " : "", limit, *m->everywhere ? ", " : "", m->everywhere, kernel, left_out);
 }
 
 /* "21 November 2026" of "2026-11-21T06:14:00Z" */

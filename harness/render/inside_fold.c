@@ -97,7 +97,9 @@ void inside_fold(struct inside *in, size_t most)
 		size_t into = 0;
 
 		for (size_t i = 0; i + 1 < in->n; i++) {
-			double far = in->v[i].setting == in->v[i + 1].setting ? 0 : INFINITY;
+			const struct inside_panel *one = &in->v[i], *next = &in->v[i + 1];
+			bool same_part = !strcmp(in->m->panel_part.v[one->panel], in->m->panel_part.v[next->panel]);
+			double far = one->setting == next->setting && same_part ? 0 : INFINITY;
 
 			for (size_t a = first[i]; a <= last[i] && isfinite(far); a++)
 				for (size_t b = first[i + 1]; b <= last[i + 1]; b++)

@@ -332,16 +332,29 @@ static void lists_use_ranges(void **state)
 
 #define FORMATS "format", "memtide-campaign/1", "scenario", "leak", "title", "Does it leak?"
 
-/* Another campaign, in a folder of its own: Go 1.11 to 1.13 with the values of one axis more. */
-static void begin_campaign(const char *axis, const char *const *values, char **ret_before)
+/* Another campaign, in a folder of its own. Steals cells. */
+static void begin_with_cells(json_t *cells, char **ret_before)
 {
 	char template[] = "/tmp/memtide-test-figure-XXXXXX";
-	json_t *cells = json_array();
-	static const char *const releases[] = { "1.11", "1.12", "1.13" };
 
 	assert_non_null(mkdtemp(template));
 	*ret_before = folder;
 	folder = xstrdup(template);
+
+	cleanup_free char *path = strf("%s/campaign.json", folder);
+	cleanup_json json_t *info =
+		json_pack("{s:s, s:s, s:s, s:s, s:{s:s}, s:{s:s}, s:s, s:i, s:f, s:o}", FORMATS, "started", "2026-11-21T06:14:00Z",
+			  "memtide", "version", "1.0", "host", "kernel", "6.1.0", "clock", "virtual", "repeat", 1, "for_s", 20.0,
+			  "cells", cells);
+	assert_return_code(json_save(path, info, NULL), 0);
+}
+
+/* Go 1.11 to 1.13 with the values of one axis more. */
+static void begin_campaign(const char *axis, const char *const *values, char **ret_before)
+{
+	json_t *cells = json_array();
+	static const char *const releases[] = { "1.11", "1.12", "1.13" };
+
 	for (size_t i = 0; i < 3; i++)
 		for (const char *const *v = values; *v; v++) {
 			cleanup_free char *id = strf("go=%s,%s=%s", releases[i], axis, *v);
@@ -349,12 +362,7 @@ static void begin_campaign(const char *axis, const char *const *values, char **r
 							       releases[i], axis, *v, "go_version", releases[i], ".9",
 							       "applicable", true));
 		}
-	cleanup_free char *path = strf("%s/campaign.json", folder);
-	cleanup_json json_t *info =
-		json_pack("{s:s, s:s, s:s, s:s, s:{s:s}, s:{s:s}, s:s, s:i, s:f, s:o}", FORMATS, "started", "2026-11-21T06:14:00Z",
-			  "memtide", "version", "1.0", "host", "kernel", "6.1.0", "clock", "virtual", "repeat", 1, "for_s", 20.0,
-			  "cells", cells);
-	assert_return_code(json_save(path, info, NULL), 0);
+	begin_with_cells(cells, ret_before);
 }
 
 static void end_campaign(char *before)
@@ -515,6 +523,64 @@ static void the_headline_has_every_size_that_is_kept(void **state)
 	assert_has(text, "title = 'All 3 releases keep 495 to 790" NBSP "MB resident'\n");
 }
 
+static const char *const three_settings[] = { "default", "x=0", "x=1", NULL };
+
+/* Go 1.11 to 1.13, with and without a setting, in as many variants as are named; transparent huge pages never. */
+static void begin_wide(size_t n_variants, const char *const *settings, char **ret_before)
+{
+	static const char *const releases[] = { "1.11", "1.12", "1.13" };
+	json_t *cells = json_array();
+
+	for (size_t i = 0; i < 3; i++)
+		for (const char *const *s = settings; *s; s++)
+			for (size_t k = 0; k < n_variants; k++) {
+				cleanup_free char *id = strf("go=%s,godebug=%s,variant=%s", releases[i], *s, variants[k]);
+
+				json_array_append_new(cells, json_pack("{s:s, s:{s:s, s:s, s:s, s:s}, s:s+, s:b}", "id", id, "settings", "go",
+								       releases[i], "godebug", *s, "variant", variants[k], "thp", "never",
+								       "go_version", releases[i], ".9", "applicable", true));
+			}
+	begin_with_cells(cells, ret_before);
+	for (size_t i = 0; i < 3; i++)
+		for (const char *const *s = settings; *s; s++)
+			for (size_t k = 0; k < n_variants; k++) {
+				cleanup_free char *id = strf("go=%s,godebug=%s,variant=%s", releases[i], *s, variants[k]);
+
+				run_of(id, 200, 200 - 60 * k, 200 - 60 * k, 2, false);
+			}
+}
+
+/* What all cells have is no name of one of them. */
+static void labels_name_what_differs(void **state)
+{
+	static const char *const settings[] = { "default", NULL };
+	char *before;
+
+	(void)state;
+	begin_wide(2, settings, &before);
+	cleanup_free char *text = written("figure.gp");
+	end_campaign(before);
+	assert_has(text, "array setting_name[2] = ['leaky', 'emptied']\n");
+	assert_has(text, "cell, thp never, Linux" NBSP "6.1.");
+}
+
+/* Nine settings, and eight colours. */
+static void what_has_no_colour_has_a_panel(void **state)
+{
+	char *before;
+
+	(void)state;
+	begin_wide(3, three_settings, &before);
+	cleanup_free char *text = written("figure.gp");
+	end_campaign(before);
+	assert_has(text, "array setting_name[3] = ['default settings', 'GODEBUG=x=0', 'GODEBUG=x=1']\n");
+	assert_has(text, "array panel_name[9] = ['Go 1.11, leaky', 'Go 1.12, leaky', 'Go 1.13, leaky', 'Go 1.11, emptied', ");
+	assert_has(text, "array panel_part[9] = ['leaky', 'leaky', 'leaky', 'emptied', ");
+	assert_has(text, "'curve-09-3.tsv']\n");
+	assert_has(text, "array group_name[3] = ['leaky', 'emptied', 'fixed']\n");
+	assert_null(strstr(text, "The first"));
+}
+
 static void without_gnuplot_the_error_says_how_to_draw_later(void **state)
 {
 	struct err cleanup_err err = ERR_INIT;
@@ -634,6 +700,8 @@ int main(void)
 		cmocka_unit_test(without_baseline_the_settled_value_counts), cmocka_unit_test(what_swings_is_not_growing),
 		cmocka_unit_test(the_headline_says_the_least_that_is_given_back),
 		cmocka_unit_test(the_headline_has_every_size_that_is_kept),
+		cmocka_unit_test(labels_name_what_differs),
+		cmocka_unit_test(what_has_no_colour_has_a_panel),
 		cmocka_unit_test(without_gnuplot_the_error_says_how_to_draw_later),
 		cmocka_unit_test(all_figures_are_drawn),
 	};
