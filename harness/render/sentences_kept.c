@@ -28,6 +28,7 @@ struct kept {
 	struct folded v[QUANTITY_COUNT_]; /* n: rows that have it */
 	struct folded peak, lazyfree;
 	bool above; /* the memory is what lies above the baseline */
+	bool rest;  /* all releases of that setting which are not named before */
 };
 
 struct kepts {
@@ -271,7 +272,7 @@ static void say(const struct rows *rows, const struct kepts *l, struct strv *ret
 		if (l->headline && i && same_subject(&l->v[i - 1], &l->v[i])) {
 			cleanup_free char *before = TAKE(ret->v[ret->n - 1]);
 
-			ret->v[ret->n - 1] = strf("%s, %s%s", before, what, under);
+			ret->v[ret->n - 1] = l->v[i].rest ? strf("%s, else %s", before, what) : strf("%s, %s%s", before, what, under);
 			continue;
 		}
 		/* Those that differ in the numbers alone. */
@@ -305,7 +306,7 @@ void sentences_of_what_is_kept(const struct rows *rows, struct strv *ret)
 
 /* ---- the headline of a figure -------------------------------------------------------------------------------------------------------- */
 
-/* Longer ones go without releases, and beyond all bounds without numbers. */
+/* Longer ones name the rest of the releases as such, then none, and beyond all bounds there are no numbers. */
 #define HEADLINE_MAX       180
 #define HEADLINE_MAX_BRIEF 210
 /* Of the most that any row keeps: less is not told by release; and settings that are nearer keep as much. */
@@ -386,6 +387,41 @@ static void sort_by_subject(struct kepts *l)
 				l->v[i + 1] = moved;
 				break;
 			}
+}
+
+/* The groups of l from first to below end have all that the setting has been run with. */
+static bool cover_all(const struct kepts *l, size_t first, size_t end, const struct rows *rows)
+{
+	for (size_t i = 0; i < rows->n; i++) {
+		const struct row *r = &rows->v[i];
+		bool in = !r->applicable || strcmp(r->setting, l->v[first].setting) != 0;
+
+		for (size_t k = first; k < end; k++)
+			in |= l->v[k].in[r->release];
+		if (!in)
+			return false;
+	}
+	return true;
+}
+
+/* Of each subject the group with the most releases comes last, as the rest; after sort_by_subject(). */
+static void name_the_rest(struct kepts *l, const struct rows *rows)
+{
+	for (size_t first = 0, end; first < l->n; first = end) {
+		size_t most = first;
+
+		for (end = first + 1; end < l->n && same_subject(&l->v[first], &l->v[end]); end++)
+			if (l->v[end].n >= l->v[most].n)
+				most = end;
+		if (end == first + 1 || !cover_all(l, first, end, rows))
+			continue;
+
+		struct kept rest = l->v[most];
+
+		memmove(&l->v[most], &l->v[most + 1], (end - most - 1) * sizeof(rest));
+		rest.rest = true;
+		l->v[end - 1] = rest;
+	}
 }
 
 static const char *other_end(const struct row *r)
@@ -470,14 +506,19 @@ static void say_other_ends(const struct rows *rows, const struct kepts *l, struc
 	}
 }
 
-static char *headline(const struct rows *rows, bool brief)
+/* From the longest to the shortest */
+enum detail { DETAIL_RELEASES, DETAIL_REST, DETAIL_BRIEF };
+
+static char *headline(const struct rows *rows, enum detail detail)
 {
 	cleanup_strv struct strv clauses = STRV_INIT;
 	struct kepts l;
 
-	make_memory(&l, rows, brief);
+	make_memory(&l, rows, detail == DETAIL_BRIEF);
 	join_settings(&l, rows);
 	sort_by_subject(&l);
+	if (detail == DETAIL_REST)
+		name_the_rest(&l, rows);
 	say(rows, &l, &clauses);
 	say_other_ends(rows, &l, &clauses);
 	kepts_done(&l);
@@ -494,9 +535,11 @@ char *headline_of_what_is_kept(const struct campaign *c)
 	struct rows cleanup_rows rows = { 0 };
 
 	rows_make(c, &rows);
-	cleanup_free char *whole = headline(&rows, false);
-	if (strlen(whole) <= HEADLINE_MAX)
-		return TAKE(whole);
-	cleanup_free char *brief = headline(&rows, true);
+	for (enum detail d = DETAIL_RELEASES; d < DETAIL_BRIEF; d++) {
+		cleanup_free char *whole = headline(&rows, d);
+		if (strlen(whole) <= HEADLINE_MAX)
+			return TAKE(whole);
+	}
+	cleanup_free char *brief = headline(&rows, DETAIL_BRIEF);
 	return strlen(brief) <= HEADLINE_MAX_BRIEF ? TAKE(brief) : xstrdup("");
 }

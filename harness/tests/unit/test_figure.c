@@ -523,6 +523,27 @@ static void the_headline_has_every_size_that_is_kept(void **state)
 	assert_has(text, "title = 'All 3 releases keep 495 to 790" NBSP "MB resident'\n");
 }
 
+/* One range over all releases, "18 to 198 MB", would say nothing of them. */
+static void a_long_headline_names_the_rest(void **state)
+{
+	static const char *const pools[] = { "pooled", "capped", "ended", NULL }, *const releases[] = { "1.11", "1.12", "1.13" };
+	static const uint64_t keeps[3][3] = { { 200, 20, 20 }, { 200, 200, 200 }, { 200, 20, 200 } };
+	char *before;
+
+	(void)state;
+	begin_campaign("variant", pools, &before);
+	for (size_t i = 0; i < 3; i++)
+		for (size_t k = 0; k < 3; k++) {
+			cleanup_free char *id = strf("go=%s,variant=%s", releases[i], pools[k]);
+
+			run_of(id, 200, keeps[i][k], keeps[i][k], 2, false);
+		}
+	cleanup_free char *text = written("figure.gp");
+	end_campaign(before);
+	assert_has(text, "title = 'pooled keeps 198" NBSP "MB above the baseline under every release; capped keeps 198" NBSP "MB under Go" NBSP
+			 "1.12, else 18" NBSP "MB; ended keeps 18" NBSP "MB under Go" NBSP "1.11, else 198" NBSP "MB'\n");
+}
+
 static const char *const three_settings[] = { "default", "x=0", "x=1", NULL };
 
 /* Go 1.11 to 1.13, with and without a setting, in as many variants as are named; transparent huge pages never. */
@@ -700,6 +721,7 @@ int main(void)
 		cmocka_unit_test(without_baseline_the_settled_value_counts), cmocka_unit_test(what_swings_is_not_growing),
 		cmocka_unit_test(the_headline_says_the_least_that_is_given_back),
 		cmocka_unit_test(the_headline_has_every_size_that_is_kept),
+		cmocka_unit_test(a_long_headline_names_the_rest),
 		cmocka_unit_test(labels_name_what_differs),
 		cmocka_unit_test(what_has_no_colour_has_a_panel),
 		cmocka_unit_test(without_gnuplot_the_error_says_how_to_draw_later),
