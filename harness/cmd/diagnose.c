@@ -240,7 +240,7 @@ static void print_group(const struct rows *rows, struct answers *l, size_t first
 	cleanup_free char *some = a->agree < a->runs ? strf(" (%zu of %zu runs)", a->agree, a->runs) : xstrdup("");
 
 	printf("%s", style->colour ? "\033[1m" : "");
-	cleanup_free char *text = n > 1 ? strf("%s%s; in %s:", head, some, a->row->cell->id) : strf("%s%s", head, some);
+	cleanup_free char *text = n > 1 ? strf("%s%s; in %s:", head, some, a->row->cell->label) : strf("%s%s", head, some);
 	print_wrapped(stdout, text, style->columns, 2, 0);
 	printf("%s", style->colour ? "\033[0m" : "");
 	print_answer(a, style);

@@ -93,9 +93,11 @@ static void warn_of_sampling(const struct campaign *c)
 			worst = &c->runs[i];
 		}
 	}
+	cleanup_free char *label = worst ? campaign_cell_label(c, worst->cell_id) : NULL;
+
 	if (late && worst)
 		log_warn("%zu of %zu runs missed more than 1 %% of their ticks, at worst %.1f %% (%s, repeat %u): the machine was busy",
-			 late, sampled, 100 * most, worst->cell_id, worst->repeat);
+			 late, sampled, 100 * most, label, worst->repeat);
 	if (lossy)
 		log_warn("%zu runs lost samples that found the buffer full; the peak is still the kernel's", lossy);
 }
@@ -126,10 +128,12 @@ static void warn_of_gaps(const struct campaign *c, bool slow)
 			}
 		}
 	}
+	cleanup_free char *label = worst ? campaign_cell_label(c, worst->cell_id) : NULL;
+
 	if (worst)
 		log_warn("%zu of %zu runs %s a gap%s: the longest is %s, at %.1f s of %s, repeat %u; nothing is known of it", runs, c->n_runs,
 			 runs == 1 ? "has" : "have", slow ? " in LazyFree, Pss and huge pages" : " in which nobody looked",
-			 format_duration(length, sizeof(length), longest), at, worst->cell_id, worst->repeat);
+			 format_duration(length, sizeof(length), longest), at, label, worst->repeat);
 }
 
 /* What holds the memory is a part of the answer: that the kernel keeps it from us is said, of a program that is no Go program not. */

@@ -149,6 +149,37 @@ struct campaign *campaign_free(struct campaign *c)
 	return NULL;
 }
 
+static bool axis_differs(const json_t *cells, const char *axis)
+{
+	const json_t *first = json_object_get(json_object_get(json_array_get(cells, 0), "settings"), axis), *cell;
+	size_t i;
+
+	json_array_foreach(cells, i, cell)
+		if (!json_equal(json_object_get(json_object_get(cell, "settings"), axis), first))
+			return true;
+	return false;
+}
+
+char *campaign_cell_label(const struct campaign *c, const char *id)
+{
+	const json_t *cells = json_object_get(c->info, "cells"), *cell, *settings = NULL;
+	cleanup_strv struct strv parts = STRV_INIT;
+	const char *axis;
+	json_t *value;
+	size_t i;
+
+	json_array_foreach(cells, i, cell)
+		if (!strcmp(json_string_value(json_object_get(cell, "id")), id))
+			settings = json_object_get(cell, "settings");
+	json_object_foreach((json_t *)settings, axis, value)
+		if (json_is_string(value) && axis_differs(cells, axis))
+			strv_pushf(&parts, "%s=%s", axis, json_string_value(value));
+
+	const char *go = json_string_value(json_object_get(settings, "go"));
+
+	return parts.n ? strv_join(&parts, ",") : go ? strf("go=%s", go) : xstrdup(id);
+}
+
 void campaign_cells(const struct campaign *c, struct campaign_cells *ret)
 {
 	const json_t *cells = json_object_get(c->info, "cells"), *cell;
@@ -163,14 +194,16 @@ void campaign_cells(const struct campaign *c, struct campaign_cells *ret)
 
 		while (at < c->n_runs && !strcmp(c->runs[at].cell_id, id))
 			runs[n++] = &c->runs[at++];
-		ret->v[i] = (struct campaign_cell){ id, json_object_get(cell, "settings"), runs, n };
+		ret->v[i] = (struct campaign_cell){ id, campaign_cell_label(c, id), json_object_get(cell, "settings"), runs, n };
 	}
 }
 
 void campaign_cells_done(struct campaign_cells *cells)
 {
-	for (size_t i = 0; i < cells->n; i++)
+	for (size_t i = 0; i < cells->n; i++) {
 		free((void *)cells->v[i].runs);
+		free(cells->v[i].label);
+	}
 	free(cells->v);
 	*cells = (struct campaign_cells){ 0 };
 }

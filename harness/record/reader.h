@@ -71,6 +71,7 @@ int campaign_locate(const char *dir_or_null, const char *results_dir, char **ret
 /* Runs of one cell, for bands and medians. */
 struct campaign_cell {
 	const char *id;                  /* borrowed */
+	char *label;                     /* owned: see campaign_cell_label() */
 	const json_t *settings;          /* borrowed: {"go": "1.12", "godebug": "default"}; an object always */
 	struct campaign_run *const *runs; /* owned array of borrowed runs; ascending by repeat */
 	size_t n_runs;                   /* 0: none of them was started */
@@ -82,3 +83,7 @@ struct campaign_cells {
 /* Every cell of campaign.json, in its order. Borrows from c. */
 void campaign_cells(const struct campaign *c, struct campaign_cells *ret);
 void campaign_cells_done(struct campaign_cells *cells);
+/* What tells the cell from the campaign's others: "go=1.12,variant=leaky", without the axes that all have alike. Of a campaign in which
+ * none differs: its release, or the id where it has none. The id of a cell that campaign.json does not have. For people; commands take
+ * the id. Caller frees. */
+char *campaign_cell_label(const struct campaign *c, const char *id);

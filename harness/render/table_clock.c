@@ -88,15 +88,16 @@ static void say_speed(FILE *out, struct clock_sum *s, const struct table_style *
 	print_wrapped(out, text, style->columns, 2, 0);
 }
 
-static void say_early(FILE *out, const struct clock_sum *s, const struct table_style *style)
+static void say_early(FILE *out, const struct campaign *c, const struct clock_sum *s, const struct table_style *style)
 {
 	const json_t *ended = json_object_get(clock_of(s->first), "ended");
 	const char *why = json_string_value(json_object_get(ended, "why"));
 	char at[32];
 
 	(void)time_text(at, sizeof(at), json_number_value(json_object_get(ended, "t_s")));
+	cleanup_free char *label = campaign_cell_label(c, s->first->cell_id);
 	cleanup_free char *text = strf("Virtual time ended early in %zu of %zu run%s, first in %s, repeat %u, at %s: %s", s->early, s->n,
-				       s->n == 1 ? "" : "s", s->first->cell_id, s->first->repeat, at,
+				       s->n == 1 ? "" : "s", label, s->first->repeat, at,
 				       why ? why : "the record does not say why");
 
 	print_wrapped(out, text, style->columns, 2, 0);
@@ -119,7 +120,7 @@ void table_print_clock(FILE *out, const struct campaign *c, const struct table_s
 		say_speed(out, &s, style);
 	}
 	if (s.early)
-		say_early(out, &s, style);
+		say_early(out, c, &s, style);
 	free(s.wall_s);
 	free(s.target_s);
 	free(s.jumps);

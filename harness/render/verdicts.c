@@ -25,7 +25,7 @@ static char *other_text(const struct verdict *v)
 {
 	cleanup_free char *value = v->other && !isnan(v->other_median) ? metric_text_of_condition(v->that, v->other_median) : NULL;
 
-	return value ? strf(" (%s in %s)", value, v->other->id) : xstrdup("");
+	return value ? strf(" (%s in %s)", value, v->other->label) : xstrdup("");
 }
 
 /* "against" says it where the limit is not in the condition itself. */
@@ -43,9 +43,9 @@ void verdict_print_failure(FILE *out, const char *before, const struct verdict *
 {
 	cleanup_free char *have = value_text(v->that, v->measured), *want = value_text(v->that, v->limit), *other = other_text(v);
 	cleanup_free char *some = v->runs > 1 ? strf(" (fails in %zu of %zu runs)", v->runs - v->held, v->runs) : xstrdup("");
-	cleanup_free char *versus = v->other ? strf(" of %s", v->other->id) : xstrdup("");
-	cleanup_free char *text = v->why ? strf("%s: expected %s%s; %s%s", v->cell->id, v->that, versus, v->why, some)
-					 : strf("%s: expected %s%s; measured %s against %s%s%s", v->cell->id, v->that, versus, have, want,
+	cleanup_free char *versus = v->other ? strf(" of %s", v->other->label) : xstrdup("");
+	cleanup_free char *text = v->why ? strf("%s: expected %s%s; %s%s", v->cell->label, v->that, versus, v->why, some)
+					 : strf("%s: expected %s%s; measured %s against %s%s%s", v->cell->label, v->that, versus, have, want,
 						other, some);
 
 	fprintf(out, "  %s", before);
@@ -120,9 +120,9 @@ static char *tail_text(const struct verdict *v)
 static void print_line(FILE *out, const struct verdict *v, int width, const struct table_style *style)
 {
 	bool failed = verdict_failed(v);
-	int length = (int)strlen(v->cell->id);
+	int length = (int)strlen(v->cell->label);
 	cleanup_free char *measured = measured_text(v), *tail = tail_text(v), *text = strf("%s%s", measured, tail);
-	cleanup_free char *id = length > width ? strf("%.*s...", width - 3, v->cell->id) : strf("%-*s", width, v->cell->id);
+	cleanup_free char *id = length > width ? strf("%.*s...", width - 3, v->cell->label) : strf("%-*s", width, v->cell->label);
 
 	fprintf(out, "  %s%s%s  %s  ", style->colour ? (failed ? "\033[31m" : "\033[32m") : "", failed ? "FAILS" : "holds",
 		style->colour ? "\033[0m" : "", id);
@@ -147,8 +147,8 @@ static void print_block(FILE *out, const struct verdicts *l, size_t first, const
 		print_wrapped(out, head->because, style->columns, 4, 10);
 	}
 	for (size_t i = first; i < l->n; i++)
-		if (same_condition(&l->v[i], head) && (int)strlen(l->v[i].cell->id) > width)
-			width = (int)strlen(l->v[i].cell->id);
+		if (same_condition(&l->v[i], head) && (int)strlen(l->v[i].cell->label) > width)
+			width = (int)strlen(l->v[i].cell->label);
 	width = width > most ? most : width;
 	for (size_t i = first; i < l->n; i++) {
 		if (done[i] || !same_condition(&l->v[i], head))

@@ -394,6 +394,42 @@ static void a_campaign_is_read_in_its_own_order(void **state)
 	campaign_free(c);
 }
 
+static void a_cells_label_has_what_differs(void **state)
+{
+	static const struct {
+		const char *cells;
+		const char *labels[2];
+	} cases[] = {
+		{ "{\"id\": \"a\", \"settings\": {\"go\": \"1.9\", \"thp\": \"never\", \"variant\": \"leaky\"}},"
+		  "{\"id\": \"b\", \"settings\": {\"go\": \"1.9\", \"thp\": \"never\", \"variant\": \"fixed\"}}",
+		  { "variant=leaky", "variant=fixed" } },
+		{ "{\"id\": \"a\", \"settings\": {\"go\": \"1.9\", \"godebug\": \"default\"}},"
+		  "{\"id\": \"b\", \"settings\": {\"go\": \"1.10\", \"godebug\": \"x=1\"}}",
+		  { "go=1.9,godebug=default", "go=1.10,godebug=x=1" } },
+		{ "{\"id\": \"a\", \"settings\": {\"go\": \"1.9\", \"godebug\": \"default\"}}", { "go=1.9" } },
+		{ "{\"id\": \"a\", \"settings\": {}}", { "a" } },
+	};
+	struct room *r = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		cleanup_free char *text = strf("{\"format\": \"memtide-campaign/1\", \"scenario\": \"s\", \"cells\": [%s]}", cases[i].cells);
+		struct campaign *c = NULL;
+		struct campaign_cells cells;
+
+		put_text(r, "campaign.json", text);
+		if (campaign_read(r->dir, &c, NULL, &r->err) < 0)
+			fail_msg("%s", err_text(&r->err));
+		campaign_cells(c, &cells);
+		for (size_t k = 0; k < cells.n; k++)
+			assert_string_equal(cells.v[k].label, cases[i].labels[k]);
+		campaign_cells_done(&cells);
+
+		cleanup_free char *unknown = campaign_cell_label(c, "go=9");
+		assert_string_equal(unknown, "go=9");
+		campaign_free(c);
+	}
+}
+
 static void a_damaged_run_is_a_warning(void **state)
 {
 	struct room *r = *state;
@@ -551,6 +587,7 @@ int main(void)
 		TEST(bombs_are_refused),
 		TEST(a_long_run_is_read_whole),
 		TEST(a_campaign_is_read_in_its_own_order),
+		TEST(a_cells_label_has_what_differs),
 		TEST(a_damaged_run_is_a_warning),
 		TEST(campaigns_that_cannot_be_read),
 		TEST(the_newest_is_the_one_that_started_last),
