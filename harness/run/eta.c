@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run/eta.h"
 
-/* So many seconds of what was expected count as come true from the beginning, so that the first runs alone decide nothing. */
-#define TRUST_S 5.0
+/* So many seconds of what was expected count as come true from the beginning, so that neither the first runs nor a busy first minute decide
+ * alone. */
+#define TRUST_S 15.0
 
 double eta_cost_s(const struct eta_kind *kind, const struct eta_room *room)
 {
