@@ -125,8 +125,8 @@ static void add_gogc_off(struct work *w)
 	if (!isnan(w->s->limit))
 		add(w, METRIC_GC_GOAL_SETTLED, w->s->gc_goal,
 		    "GOGC is off: garbage stays until Go's memory comes near its limit of %s", format_size_of(a, sizeof(a), w->s->limit));
-	else
-		add(w, METRIC_GC_GOAL_SETTLED, w->s->gc_goal, "GOGC is off, and there is no memory limit: garbage stays for ever");
+	else /* and no goal */
+		add(w, METRIC_HEAP_INUSE_SETTLED, w->s->heap_inuse, "GOGC is off, and there is no memory limit: garbage stays for ever");
 }
 
 /* Of what survived somebody holds a reference, at that time at least; of what came since nobody knows. */

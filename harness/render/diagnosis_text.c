@@ -81,6 +81,12 @@ static const char *remedy_of_objects(const struct diagnosis *d)
 	if (d->survived >= 0.5)
 		return "Only the program: most of it survived the last collection. Find who refers to it (a heap profile, by call stack), and "
 		       "let it go; the next collection takes it.";
+	if (d->gogc_off && d->limited)
+		return "A garbage collection, as far as it is garbage: GOGC is off, and none comes before Go's memory is near its limit. "
+		       "runtime.GC() at once; GOGC=100 for good.";
+	if (d->gogc_off)
+		return "A garbage collection, as far as it is garbage: GOGC is off, and none comes by itself. runtime.GC() at once; GOGC=100, or "
+		       "GOMEMLIMIT (Go 1.19 and later), for good.";
 	return "Only the program: nothing may refer to it any more. What is garbage already goes with the next collection (a lower GOGC, "
 	       "runtime.GC()).";
 }

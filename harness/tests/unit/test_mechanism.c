@@ -227,7 +227,6 @@ static void test_garbage_that_nothing_collects(void **state)
 	cleanup_json json_t *metrics = metrics_of(&n);
 	const struct mechanism_facts facts = { .metrics = metrics, .run = run };
 
-	json_object_set_new(metrics, "gc_goal_settled_bytes", json_real(190e6));
 	json_incref(settings);
 	/* Not told is not off. */
 	diagnosis_of(&facts, &d);
@@ -237,10 +236,13 @@ static void test_garbage_that_nothing_collects(void **state)
 	json_object_set_new(settings, "gogc", json_null());
 	diagnosis_of(&facts, &d);
 	assert_says(&d, "GOGC is off, and there is no memory limit");
+	assert_non_null(strstr(diagnosis_remedy(&d), "GOGC is off, and none comes by itself"));
 	diagnosis_done(&d);
+	json_object_set_new(metrics, "gc_goal_settled_bytes", json_real(190e6));
 	json_object_set_new(settings, "memory_limit_bytes", json_integer(200 * (json_int_t)MIB));
 	diagnosis_of(&facts, &d);
 	assert_says(&d, "GOGC is off: garbage stays until Go's memory comes near its limit of 200 MB");
+	assert_non_null(strstr(diagnosis_remedy(&d), "none comes before Go's memory is near its limit"));
 	diagnosis_done(&d);
 }
 
