@@ -8,7 +8,9 @@
 #include "gostate/target_parts.h"
 
 #define TRIES 8
-#define NEAR_BYTES 256 /* so far apart two fields are one range: to copy what lies between is cheaper than a range more */
+/* So far apart two fields are one range: to copy what lies between is cheaper than a range more, for which the kernel takes a lock and finds
+ * the page anew. Less than a page, so that no page is read in which no field lies. */
+#define NEAR_BYTES 2048
 #define PS_AT_ONCE 128
 #define PS_MAX 65536
 #define ADDRESS_BITS 48 /* no size in a process is larger */
@@ -148,8 +150,10 @@ void counter_plan_make(struct counter_plan *plan, const struct go_layout *l, uin
 	for (size_t i = 0; i < n; i++) {
 		struct iovec *last = plan->n_ranges ? &plan->ranges[plan->n_ranges - 1] : NULL;
 		uint64_t address = v[i].address + bias, end = last ? (uint64_t)(uintptr_t)last->iov_base + last->iov_len : 0;
+		/* Of what is left of the buffer, the fields that are still to come have theirs. */
+		size_t left = COUNTER_BYTES_MAX - plan->n_bytes - (n - i) * sizeof(uint64_t);
 
-		if (!last || address < end || address - end > NEAR_BYTES) {
+		if (!last || address < end || address - end > NEAR_BYTES || address - end > left) {
 			if (plan->n_ranges == COUNTER_RANGES_MAX || (last && address < end))
 				return; /* fields that overlap: no Go binary */
 			last = &plan->ranges[plan->n_ranges++];
@@ -157,8 +161,6 @@ void counter_plan_make(struct counter_plan *plan, const struct go_layout *l, uin
 			end = address;
 		}
 		size_t more = address - end + v[i].size;
-		if (plan->n_bytes + more > COUNTER_BYTES_MAX)
-			return;
 		plan->field[v[i].field].at = (uint16_t)(plan->n_bytes + (address - end));
 		plan->field[v[i].field].size = v[i].size;
 		last->iov_len += more;
@@ -176,12 +178,29 @@ struct look {
 	int32_t each_p[PS_KEPT];
 };
 
-static uint64_t number(const void *at, size_t size)
+/* As each size is a constant, this is a load; a memcpy() of a size that is none is a call, of which a look would have some
+ * sixty. */
+static inline uint64_t number(const void *at, size_t size)
 {
-	uint64_t value = 0;
+	uint64_t of_8;
+	uint32_t of_4;
+	uint16_t of_2;
 
-	memcpy(&value, at, size);
-	return value;
+	switch (size) {
+	case 8:
+		memcpy(&of_8, at, sizeof(of_8));
+		return of_8;
+	case 4:
+		memcpy(&of_4, at, sizeof(of_4));
+		return of_4;
+	case 2:
+		memcpy(&of_2, at, sizeof(of_2));
+		return of_2;
+	case 1:
+		return *(const uint8_t *)at;
+	default: /* the release has none */
+		return 0;
+	}
 }
 
 static uint64_t value(const struct look *k, unsigned field)

@@ -35,9 +35,10 @@ enum counter_sums {
 };
 
 #define COUNTER_RANGES_MAX 48
-#define COUNTER_BYTES_MAX 6144
+#define COUNTER_BYTES_MAX 8192
 
-/* Where the fields lie in the target and, once read, in one buffer. Ascending addresses; near ones are one range. */
+/* Where the fields lie in the target and, once read, in one buffer. Ascending addresses; near ones are one range, with what lies
+ * between them, as far as the buffer has room. */
 struct counter_plan {
 	enum counter_sums sums;
 	struct iovec ranges[COUNTER_RANGES_MAX]; /* in the target */

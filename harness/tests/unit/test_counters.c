@@ -345,6 +345,50 @@ static void test_lying_layout(void **state)
 	counter_plan_make(&target.counters, &layout, 0);
 }
 
+/* The fields of the fake, each a stride from the one before. */
+static void spread(size_t stride)
+{
+	static char room[GO_PLACE_COUNT_ * 4096];
+	size_t at = 0;
+
+	for (int i = 0; i < GO_PLACE_COUNT_; i++) {
+		struct go_place *p = &layout.place[i];
+
+		if (!p->size)
+			continue;
+		memcpy(room + at, (const void *)(uintptr_t)p->address, p->size);
+		p->address = (uint64_t)(uintptr_t)(room + at);
+		at += stride > p->size ? stride : (p->size + 7) / 8 * 8;
+	}
+	counter_plan_make(&target.counters, &layout, 0);
+}
+
+/* However far apart the fields lie: what is read is the same, no page without a field is, and the buffer is enough. */
+static void test_fields_apart(void **state)
+{
+	static const size_t strides[] = { 8, 100, 1000, 2000, 3000, 4096 };
+	size_t ranges[sizeof(strides) / sizeof(*strides)];
+	struct go_counters near, c;
+
+	(void)state;
+	as_1_27();
+	assert_int_equal(go_counters_read(&target, &near), GO_LOOK_OK);
+	for (size_t i = 0; i < sizeof(strides) / sizeof(*strides); i++) {
+		as_1_27();
+		spread(strides[i]);
+		assert_int_equal(target.counters.sums, SUMS_1_19);
+		assert_true(target.counters.n_bytes <= COUNTER_BYTES_MAX && target.counters.n_ranges <= COUNTER_RANGES_MAX);
+		assert_int_equal(go_counters_read(&target, &c), GO_LOOK_OK);
+		assert_memory_equal(&c, &near, sizeof(c));
+		ranges[i] = target.counters.n_ranges;
+	}
+	assert_int_equal(ranges[0], 1);
+	assert_int_equal(ranges[1], 1);
+	assert_true(ranges[2] > 1 && ranges[2] < ranges[4]); /* as far as there is room */
+	assert_true(ranges[3] > ranges[2] && ranges[3] < ranges[4]);
+	assert_int_equal(ranges[4], ranges[5]); /* each its own */
+}
+
 static void test_settings(void **state)
 {
 	static int32_t percent = -1, procs = 8;
@@ -378,6 +422,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_1_15), cmocka_unit_test(test_1_27), cmocka_unit_test(test_goal), cmocka_unit_test(test_kept_ps),
 		cmocka_unit_test(test_early), cmocka_unit_test(test_gone), cmocka_unit_test(test_garbage), cmocka_unit_test(test_lying_layout),
+		cmocka_unit_test(test_fields_apart),
 		cmocka_unit_test(test_settings),
 	};
 
