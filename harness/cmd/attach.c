@@ -25,7 +25,7 @@ enum { OPT_FOR = OPT_OWN, OPT_RATE, OPT_JSON };
 static const struct argp_option option_table[] = {
 	{ "out", OPT_OUT, "DIR", 0, "record it, in a campaign below DIR (results, where standard output is no terminal)", 0 },
 	{ "for", OPT_FOR, "TIME", 0, "how long, as in 30s or 11min (a record: 60s; the live view: until q)", 0 },
-	{ "rate", OPT_RATE, "HZ", 0, "of a record: samples a second (1000; 20 to 20000)", 0 },
+	{ "rate", OPT_RATE, "HZ", 0, "of a record: so many samples a second, 20 to 20000 (100, and fewer where they would take 0.4 % of a CPU)", 0 },
 	{ "no-plot", OPT_NO_PLOT, NULL, 0, "of a record: draw nothing", 0 },
 	{ "json", OPT_JSON, NULL, 0, "record it, and print the record as JSON", 0 },
 	{ 0 },
@@ -147,7 +147,10 @@ int cmd_attach(int argc, char **argv)
 
 	run_options_init(&o.run);
 	o.run.seed = 1;
+	o.run.rate_hz = ATTACH_RATE_HZ;
 	cmd_parse(&argp, argc, argv, &o);
+	if (!o.run.rate_given)
+		o.run.bound_permille = ATTACH_BOUND_PERMILLE;
 	if (attach_open(o.pid, &f, &note, &err) < 0)
 		return cmd_failed(&err);
 	if (!o.out_given && attach_can_be_live()) {

@@ -22,6 +22,11 @@ struct attach_options {
 	pid_t pid;
 };
 
+/* Where nobody asks for a rate: what is watched is not to be slowed. Of a CPU the sampling thread may take ATTACH_BOUND_PERMILLE; with what
+ * inside.h and live.h allow their looks it is 1 %. */
+#define ATTACH_RATE_HZ 100
+#define ATTACH_BOUND_PERMILLE 4
+
 /* A pid as people write it. */
 int attach_parse_pid(const char *text, pid_t *ret, struct err *err);
 

@@ -16,7 +16,6 @@
 #include "cmd/diagnose_parts.h"
 
 #define FOR_DEFAULT (10 * NS_PER_S)
-#define RATE_HZ 100
 
 bool diagnose_is_pid(const char *word)
 {
@@ -46,7 +45,8 @@ static int watch(const struct diagnose_options *o, const struct foreign *f, cons
 	run_options_init(&a.run);
 	a.run.seed = 1;
 	a.run.out = out;
-	a.run.rate_hz = RATE_HZ;
+	a.run.rate_hz = ATTACH_RATE_HZ;
+	a.run.bound_permille = ATTACH_BOUND_PERMILLE;
 	a.run.no_plot = true;
 	log_note("Watching %s for %s.", who, format_duration(time, sizeof(time), (double)a.for_ns / 1e9));
 	return attach_record(&a, f, SHOW_NOTHING, ret_dir, err);

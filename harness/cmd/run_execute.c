@@ -545,6 +545,8 @@ static int introduce(struct execution *x, struct err *err)
 
 	if (r >= 0)
 		r = sampler_start(&x->room.sampler, x->jobs[0]->options->rate_hz, err);
+	if (r >= 0)
+		sampler_bound(x->room.sampler, x->jobs[0]->options->bound_permille);
 	for (size_t i = 0; i < x->n_jobs; i++) {
 		x->jobs[i]->selftest = selftest;
 		x->jobs[i]->selftest_done = done;

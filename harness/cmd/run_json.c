@@ -91,7 +91,10 @@ static json_t *sampling_json(const struct job *j, const struct run_result *r)
 {
 	const struct sampling_stats *s = &r->sampling;
 
-	return json_pack("{s:i, s:I, s:I, s:I, s:{s:f, s:f, s:f}, s:f, s:s, s:o}", "rate_hz", (int)j->options->rate_hz, "samples",
+	unsigned bound = j->options->bound_permille;
+
+	return json_pack("{s:i, s:o, s:I, s:I, s:I, s:{s:f, s:f, s:f}, s:f, s:s, s:o}", "rate_hz", (int)j->options->rate_hz,
+			 "cpu_bound_percent", bound ? json_real(bound / 10.0) : json_null(), "samples",
 			 (json_int_t)s->samples, "missed", (json_int_t)s->missed, "lost", (json_int_t)s->lost, "lateness_us", "p50",
 			 s->lateness_p50_us, "p99", s->lateness_p99_us, "max", s->lateness_max_us, "cpu_s", s->cpu_s, "scheduling",
 			 j->scheduling, "statm_error_pages",

@@ -40,6 +40,7 @@ struct run_options {
 	const char *out;             /* "results" */
 	unsigned repeat;       /* 0: the scenario's own */
 	unsigned rate_hz;
+	unsigned bound_permille; /* as sampler_bound() has it */
 	unsigned jobs;         /* 0: as many as fit */
 	uint64_t seed;
 	bool rate_given, seed_given;

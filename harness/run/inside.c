@@ -21,6 +21,7 @@
 #define PEAK_APART_NS (250 * NS_PER_MS) /* of real time */
 #define PEAK_SHARE    20  /* a peak is new where it is higher by one in so many */
 #define DUTY          20  /* one in so much time may be spent on looks that no mark asks for */
+#define SPARING_DUTY  200 /* likewise, of a target that is not to be slowed */
 #define MARKS_FREE    24  /* so many marks have their look at once; those after them one in MARKS_DUTY of the time */
 #define MARKS_DUTY    10
 #define SPLIT_BYTES_PER_NS 32 /* a guess before the first: 800 MB in 25 ms */
@@ -217,6 +218,14 @@ void inside_note_mark(struct inside *in, const char *name)
 	(void)snprintf(in->mark, sizeof(in->mark), "%s", name);
 }
 
+static bool may_spend(const struct inside *in, int64_t more_ns)
+{
+	int64_t age = inside_age_ns(in);
+
+	/* A program that was running when it was attached to has a mark there, and it has its look: that is not taken from what follows. */
+	return in->site.sparing ? in->unasked_ns + more_ns <= age / SPARING_DUTY : in->spent_ns + more_ns <= age / DUTY;
+}
+
 static bool look_at_mark_if_due(struct inside *in, bool still)
 {
 	int64_t age = inside_age_ns(in);
@@ -242,8 +251,10 @@ void inside_look_if_due(struct inside *in, uint64_t rss_bytes, bool still)
 
 	bool peak = rss_bytes != MISSING && rss_bytes > in->split_peak_bytes + in->split_peak_bytes / PEAK_SHARE &&
 		    clock_monotonic_ns() - in->split_at_ns >= PEAK_APART_NS;
-	if ((peak || clock_now(in->site.clock) >= in->next_split_ns) && in->spent_ns + guess <= age / DUTY)
+	if ((peak || clock_now(in->site.clock) >= in->next_split_ns) && may_spend(in, guess)) {
 		(void)take_split(in);
+		in->unasked_ns += in->split_cost_ns;
+	}
 }
 
 /* ---- the end ------------------------------------------------------------------------------------------------------------------------- */

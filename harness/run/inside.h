@@ -5,7 +5,8 @@
  * The runtime's accounting is read by the sampling thread, beside the fast probes (sampler.h); here, on the main thread, the split of RSS is
  * taken (once a second, at marks, at a new peak of RSS, at the end), and at marks and at the end the goroutines by origin, the threads, and the heap
  * profile where the program keeps one. All of it goes into the record while it happens. Nothing is done to the target and nothing stops it;
- * what a look costs is watched: those that no mark asks for have 5 % of a CPU. The program is opened as soon as it runs, and anew
+ * what a look costs is watched: those that no mark asks for have 5 % of a CPU, or 0.5 % where the site says that the target is not
+ * to be slowed. The program is opened as soon as it runs, and anew
  * after an exec. A target that is not Go, or cannot be read, is told of in the report, and all else goes on.
  *
  * Main thread.
@@ -35,6 +36,7 @@ struct inside_site {
 	struct sampler_slot *slot;
 	struct record *record;
 	int64_t split_every_ns; /* target's time between two splits that nothing asks for */
+	bool sparing;           /* the target is not to be slowed */
 };
 
 struct inside_report {

@@ -54,7 +54,7 @@ struct sampler_slot {
 	struct sample last;
 	struct probe last_probe;
 	int64_t looked_ns; /* CLOCK_MONOTONIC of the last look */
-	int64_t next_probe_ns, share_since_ns;
+	int64_t next_probe_ns, share_since_ns, probe_every_ns;
 	uint64_t share_since_cpu_ns;
 	char partial[MARK_NAME_MAX + VALUE_TEXT_MAX + 1]; /* of a line */
 	size_t partial_len;
@@ -79,6 +79,8 @@ struct sampler {
 	char *stack; /* owned: the thread's */
 	clockid_t thread_cpu_clock;
 	int64_t period_ns;
+	unsigned bound_permille; /* of a CPU; 0: none. Set before there are targets */
+	_Atomic uint32_t top;    /* slots from there on have never been used */
 	_Atomic uint32_t live; /* number of targets not yet released */
 	_Atomic uint32_t bell; /* a futex, rung at each change of live and quit; the thread sleeps on it while live is 0 */
 	_Atomic bool quit;
@@ -258,7 +260,7 @@ static void look(struct sampler_slot *s, int64_t until_ns)
 		s->max_rss_bytes = now.rss_bytes;
 	if (!s->exited && (higher || now.t_ns >= s->next_probe_ns)) {
 		take_fast_probe(s, now.t_ns);
-		s->next_probe_ns = now.t_ns + FAST_PROBE_NS;
+		s->next_probe_ns = now.t_ns + s->probe_every_ns;
 	}
 	if (!s->exited)
 		sampler_inside_look_if_due(&s->inside, now.t_ns, said != atomic_load_explicit(&s->said_ring.head, memory_order_relaxed),
@@ -282,6 +284,16 @@ static void visit(struct sampler_slot *s, uint64_t lateness_ns, uint64_t missed)
 	(void)pthread_mutex_unlock(&s->taken);
 }
 
+int64_t sampler_apart_ns(int64_t apart_ns, int64_t cost_ns, int64_t period_ns, unsigned permille)
+{
+	int64_t wanted = cost_ns * 1000 / permille;
+
+	if (wanted > NS_PER_S / SAMPLER_RATE_MIN)
+		wanted = NS_PER_S / SAMPLER_RATE_MIN;
+	wanted = (3 * apart_ns + wanted) / 4; /* one tick that was dear is no rule */
+	return wanted > period_ns ? wanted : period_ns;
+}
+
 /* Sleeps until the next multiple of the period; whole periods that have passed meanwhile are missed, never caught up. */
 static int64_t next_tick(int64_t deadline, int64_t period, uint64_t *ret_lateness, uint64_t *ret_missed)
 {
@@ -298,7 +310,9 @@ static int64_t next_tick(int64_t deadline, int64_t period, uint64_t *ret_latenes
 
 static void tick_all(struct sampler *s, uint64_t lateness, uint64_t missed)
 {
-	for (size_t i = 0; i < SAMPLER_TARGETS_MAX; i++) {
+	uint32_t top = atomic_load_explicit(&s->top, memory_order_acquire);
+
+	for (size_t i = 0; i < top; i++) {
 		struct sampler_slot *slot = atomic_load_explicit(&s->slots[i], memory_order_acquire);
 		int state = slot ? atomic_load_explicit(&slot->state, memory_order_acquire) : SLOT_FREE;
 
@@ -313,6 +327,36 @@ static void tick_all(struct sampler *s, uint64_t lateness, uint64_t missed)
 			atomic_store_explicit(&slot->state, SLOT_STOPPED, memory_order_release);
 		}
 	}
+}
+
+/* What keeps the thread within its bound. */
+struct pace {
+	int64_t apart_ns; /* two ticks */
+	int64_t cpu_ns;   /* of the thread, when it was last looked at */
+	unsigned ticks;   /* since then */
+};
+
+#define PACE_TICKS 16
+
+static int64_t own_cpu_ns(void)
+{
+	struct timespec t = { 0, 0 };
+
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+/* After a tick. A tick costs the more the less of it the caches still have: what it costs is known only where it is measured. */
+static void keep_pace(const struct sampler *s, struct pace *p)
+{
+	if (!s->bound_permille || ++p->ticks < PACE_TICKS)
+		return;
+
+	int64_t cpu = own_cpu_ns();
+
+	p->apart_ns = sampler_apart_ns(p->apart_ns, (cpu - p->cpu_ns) / PACE_TICKS, s->period_ns, s->bound_permille);
+	p->cpu_ns = cpu;
+	p->ticks = 0;
 }
 
 static void *sampling_thread(void *arg)
@@ -336,12 +380,14 @@ static void *sampling_thread(void *arg)
 		}
 
 		int64_t deadline = clock_monotonic_ns();
+		struct pace pace = { s->period_ns, own_cpu_ns(), 0 };
 
 		while (atomic_load_explicit(&s->live, memory_order_relaxed) > 0) {
 			uint64_t lateness, missed;
 
-			deadline = next_tick(deadline + s->period_ns, s->period_ns, &lateness, &missed);
+			deadline = next_tick(deadline + pace.apart_ns, pace.apart_ns, &lateness, &missed);
 			tick_all(s, lateness, missed);
+			keep_pace(s, &pace);
 		}
 	}
 	return NULL;
@@ -441,6 +487,11 @@ int sampler_start(struct sampler **ret, unsigned rate_hz, struct err *err)
 	return 0;
 }
 
+void sampler_bound(struct sampler *s, unsigned permille)
+{
+	s->bound_permille = permille;
+}
+
 const char *sampler_scheduling(const struct sampler *s)
 {
 	return atomic_load(&s->scheduling) == SCHED_FIFO ? "fifo" : "other";
@@ -499,6 +550,7 @@ int sampler_add(struct sampler *s, pid_t pid, const struct memcg *memcg, int mar
 	}
 	slot->sampler = s;
 	slot->clock = clock;
+	slot->probe_every_ns = s->bound_permille ? SAMPLER_PROBES_RARE_NS : FAST_PROBE_NS;
 	slot->mark_fd = -1;
 	mutex_with_inheritance(&slot->taken);
 	slot->last = (struct sample){ .t_ns = INT64_MIN / 2 };
@@ -511,6 +563,8 @@ int sampler_add(struct sampler *s, pid_t pid, const struct memcg *memcg, int mar
 	slot->lateness = (struct lateness){ 0 };
 	atomic_init(&slot->state, SLOT_LIVE);
 	atomic_store_explicit(&s->slots[at], slot, memory_order_release);
+	if (at >= atomic_load_explicit(&s->top, memory_order_relaxed))
+		atomic_store_explicit(&s->top, (uint32_t)at + 1, memory_order_release);
 	atomic_fetch_add(&s->live, 1);
 	ring_bell(s);
 	*ret = slot;

@@ -34,6 +34,11 @@ struct sampler_slot; /* one live target */
 
 /* Starts the thread. rate_hz: SAMPLER_RATE_MIN to SAMPLER_RATE_MAX. */
 int sampler_start(struct sampler **ret, unsigned rate_hz, struct err *err);
+/* From now on the thread takes no more than so much of a CPU, in the mean of some ticks: where its ticks cost more they are farther apart than
+ * the rate says, though never more than SAMPLER_RATE_MIN allows, and fast probes are taken SAMPLER_PROBES_RARE_NS apart. For targets that must
+ * not be slowed; peaks between two ticks are then in the kernel's high-water mark alone. permille: 0: no such bound. Before the first target. */
+void sampler_bound(struct sampler *s, unsigned permille);
+#define SAMPLER_PROBES_RARE_NS (100 * NS_PER_MS)
 /* "fifo" or "other", as the kernel granted. Static. */
 const char *sampler_scheduling(const struct sampler *s);
 /* Stops the thread. No target may be left. NULL-safe; returns NULL. */

@@ -79,6 +79,10 @@ void sampler_inside_look_if_due(struct sampler_inside *in, int64_t t_ns, bool sa
 /* Likewise: nothing is known of the runtime from here on. */
 void sampler_inside_gap(struct sampler_inside *in, int64_t t_ns);
 
+/* How far apart ticks are to be from now on that were apart_ns apart and took cost_ns of a CPU each: not nearer than period_ns, nor farther
+ * apart than SAMPLER_RATE_MIN, and between the two so far that they come to permille of a CPU. */
+int64_t sampler_apart_ns(int64_t apart_ns, int64_t cost_ns, int64_t period_ns, unsigned permille);
+
 /* The main thread's: as sampler_look_inside() and sampler_drain(). */
 void sampler_inside_set(struct sampler_inside *in, const struct go_target *target);
 void sampler_inside_drain(struct sampler_inside *in, const struct sampler_sink *sink);

@@ -345,6 +345,7 @@ static void look_inside(struct run *r, const struct run_request *q)
 		.slot = r->slot,
 		.record = r->record,
 		.split_every_ns = every < NS_PER_S ? NS_PER_S : every,
+		.sparing = r->foreign,
 	};
 
 	r->inside = inside_begin(&site);

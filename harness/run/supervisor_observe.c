@@ -215,7 +215,7 @@ int run_on_drain(sd_event_source *source, uint64_t usec, void *arg)
 		record_flush(r->record);
 		r->next_flush_ns = now + FLUSH_NS;
 	}
-	(void)sd_event_source_set_time(source, (uint64_t)(now + DRAIN_NS) / 1000);
+	(void)sd_event_source_set_time(source, (uint64_t)(now + (r->foreign ? DRAIN_FOREIGN_NS : DRAIN_NS)) / 1000);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 

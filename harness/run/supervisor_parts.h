@@ -83,6 +83,7 @@ void run_finish_output(struct run *r, struct output *o);
 int run_on_drain(sd_event_source *source, uint64_t usec, void *arg);
 int run_on_output(sd_event_source *source, int fd, uint32_t events, void *arg);
 #define DRAIN_NS (50 * NS_PER_MS)
+#define DRAIN_FOREIGN_NS (200 * NS_PER_MS) /* it is not to be slowed, tells no marks, and rings hold a second */
 #define FLUSH_NS NS_PER_S
 
 /* supervisor_alarm.c */

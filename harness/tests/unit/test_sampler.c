@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "base/units.h"
 #include "run/sampler.h"
+#include "run/sampler_parts.h"
 #include "run/selftest.h"
 #include "run/target_files.h"
 
@@ -262,6 +263,49 @@ static void a_clock_that_is_waited_for_has_the_samplers_priority(void **state)
 	sampler_free(s);
 }
 
+/* Of 20 000 ticks a second each would have to cost less than 0.2 us. */
+static void a_bound_makes_ticks_rarer(void **state)
+{
+	struct sampler *s = NULL;
+	struct sampler_slot *slot = NULL;
+	struct sampling_stats stats;
+	struct clock clock;
+	struct seen seen = { 0 };
+
+	(void)state;
+	assert_int_equal(sampler_start(&s, 20000, NULL), 0);
+	sampler_bound(s, 4);
+	clock = (struct clock){ .exec_ns = clock_monotonic_ns() };
+	assert_int_equal(sampler_add(s, getpid(), NULL, -1, &clock, &slot, NULL), 0);
+	for (int i = 0; i < 10; i++) {
+		wait_ms(100);
+		drain(slot, &seen);
+	}
+	sampler_stop(slot, &stats);
+	drain(slot, &seen);
+	assert_true(stats.samples >= 3);
+	assert_true((double)(stats.samples + stats.missed) < 20000 * (double)clock_now(&clock) / 1e9 / 4);
+	sampler_release(slot);
+	sampler_free(s);
+}
+
+static void ticks_are_as_far_apart_as_their_bound_asks(void **state)
+{
+	int64_t apart = 10 * NS_PER_MS;
+
+	(void)state;
+	for (int i = 0; i < 50; i++)
+		apart = sampler_apart_ns(apart, 100000, 10 * NS_PER_MS, 4); /* 0.1 ms each */
+	assert_in_range(apart, 25 * NS_PER_MS - 100, 25 * NS_PER_MS);
+	for (int i = 0; i < 50; i++)
+		apart = sampler_apart_ns(apart, 10000, 10 * NS_PER_MS, 4);
+	assert_int_equal(apart, 10 * NS_PER_MS); /* never nearer than was asked for */
+	for (int i = 0; i < 50; i++)
+		apart = sampler_apart_ns(apart, NS_PER_S, 10 * NS_PER_MS, 4);
+	assert_in_range(apart, NS_PER_S / SAMPLER_RATE_MIN - 100, NS_PER_S / SAMPLER_RATE_MIN);
+	assert_true(sampler_apart_ns(10 * NS_PER_MS, 200000, 10 * NS_PER_MS, 4) < 25 * NS_PER_MS); /* one is no rule */
+}
+
 static void starting_and_stopping_never_hangs(void **state)
 {
 	(void)state;
@@ -320,6 +364,8 @@ int main(void)
 		cmocka_unit_test(memory_and_marks_arrive),
 		cmocka_unit_test(targets_come_and_go),
 		cmocka_unit_test(a_clock_that_is_waited_for_has_the_samplers_priority),
+		cmocka_unit_test(a_bound_makes_ticks_rarer),
+		cmocka_unit_test(ticks_are_as_far_apart_as_their_bound_asks),
 		cmocka_unit_test(starting_and_stopping_never_hangs),
 		cmocka_unit_test(rates_out_of_range_are_refused),
 		cmocka_unit_test(the_self_test_touches_a_thousand_pages),
