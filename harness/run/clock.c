@@ -50,9 +50,9 @@ int clock_child_enter(void)
 	return gate_install();
 }
 
-int clock_admit(struct clock *c, pid_t pid, int pidfd, int listener, int report_fd, struct err *err)
+int clock_admit(struct clock *c, pid_t pid, int pidfd, int listener, int report_fd, int64_t *ret_exec_ns, struct err *err)
 {
-	return virtual_clock_admit(c->virtual_clock, pid, pidfd, listener, report_fd, err);
+	return virtual_clock_admit(c->virtual_clock, pid, pidfd, listener, report_fd, ret_exec_ns, err);
 }
 
 void clock_begin(struct clock *c, int64_t monotonic_ns)

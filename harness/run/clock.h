@@ -62,9 +62,10 @@ void clock_close(struct clock *c);
 
 /* For a process that is to be on a virtual clock, with all that it begets. In the child, right before its exec, async-signal-safe:
  * the number to be handed to clock_admit(), or -1 and errno. In the parent, which takes it from there through that exec: report_fd
- * becomes readable if the exec fails. What makes it impossible to keep virtual time is not an error but in the report. */
+ * becomes readable if the exec fails. *ret_exec_ns: CLOCK_MONOTONIC right before the program's first instruction. What makes it impossible
+ * to keep virtual time is not an error but in the report. */
 int clock_child_enter(void);
-int clock_admit(struct clock *c, pid_t pid, int pidfd, int listener, int report_fd, struct err *err);
+int clock_admit(struct clock *c, pid_t pid, int pidfd, int listener, int report_fd, int64_t *ret_exec_ns, struct err *err);
 
 /* The target's time begins at this moment of CLOCK_MONOTONIC. */
 void clock_begin(struct clock *c, int64_t monotonic_ns);

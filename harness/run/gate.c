@@ -147,6 +147,7 @@ struct gate {
 	char *page_path; /* owned */
 	unsigned filters; /* that the first program runs under; 0: not known */
 	struct execing *execing; /* owned */
+	int64_t begun_ns;        /* gate_begun_ns() */
 	struct inside *inside;   /* owned: who has executed a program */
 	size_t n_inside;
 };
@@ -286,9 +287,10 @@ static bool on_stop(struct gate *g, struct execing *x, int status, const struct 
 		(void)ptrace(PTRACE_LISTEN, x->tid, 0, 0); /* SIGSTOP: its exec is still to come */
 		return true;
 	}
-	if (event == PTRACE_EVENT_STOP && x->stage == EXEC_STOPPING)
+	if (event == PTRACE_EVENT_STOP && x->stage == EXEC_STOPPING) {
 		bring_inside(g, x->pid, e);
-	else if (event == PTRACE_EVENT_STOP && x->stage == EXEC_LEAVING)
+		g->begun_ns = clock_monotonic_ns();
+	} else if (event == PTRACE_EVENT_STOP && x->stage == EXEC_LEAVING)
 		(void)wake_again(x->tid); /* it may be in the midst of a wait by now */
 	else if (event != PTRACE_EVENT_STOP && x->stage != EXEC_LEAVING) {
 		(void)ptrace(PTRACE_CONT, x->tid, 0, sig);
@@ -470,6 +472,11 @@ void gate_serve(struct gate *g, const struct gate_events *events)
 bool gate_is_busy(const struct gate *g)
 {
 	return g->execing != NULL;
+}
+
+int64_t gate_begun_ns(const struct gate *g)
+{
+	return g->begun_ns;
 }
 
 int gate_fd(const struct gate *g)

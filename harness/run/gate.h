@@ -38,6 +38,9 @@ int gate_install(void);
 int gate_open(struct gate **ret, int child_pidfd, int child_listener, pid_t child, const char *page_path, struct err *err);
 struct gate *gate_free(struct gate *g);
 
+/* CLOCK_MONOTONIC right before the last program that was brought inside went on: its first instruction comes after. 0: none has. */
+int64_t gate_begun_ns(const struct gate *g);
+
 /* Readable when somebody asks. */
 int gate_fd(const struct gate *g);
 /* Answers all who ask, and goes on with those whose exec is under way. Never blocks. */

@@ -159,11 +159,10 @@ static int see_through(const struct spawn *s, struct child *c, int report_fd, st
 		return explain(s, &f, err);
 	c->exec_ns = f.monotonic_ns;
 	if (s->clock) {
-		int r = clock_admit(s->clock, c->pid, c->pidfd, f.listener, report_fd, err);
+		int r = clock_admit(s->clock, c->pid, c->pidfd, f.listener, report_fd, &c->exec_ns, err);
 
 		if (r < 0)
 			return r;
-		c->exec_ns = clock_monotonic_ns();
 	}
 	return next_report(report_fd, &f) ? explain(s, &f, err) : 0;
 }

@@ -356,7 +356,7 @@ int virtual_clock_new(struct clock *c, struct err *err)
 	return r;
 }
 
-int virtual_clock_admit(struct virtual_clock *v, pid_t pid, int pidfd, int listener, int report_fd, struct err *err)
+int virtual_clock_admit(struct virtual_clock *v, pid_t pid, int pidfd, int listener, int report_fd, int64_t *ret_exec_ns, struct err *err)
 {
 	const struct gate_events events = events_of(v);
 	cleanup_free char *page = strf("/proc/%d/fd/%d", (int)getpid(), v->page_fd);
@@ -384,6 +384,7 @@ int virtual_clock_admit(struct virtual_clock *v, pid_t pid, int pidfd, int liste
 		gate_give_up(g);
 		lose(v, "a program that was started has not begun within 30 s");
 	}
+	*ret_exec_ns = gate_begun_ns(g) ? gate_begun_ns(g) : clock_monotonic_ns();
 	(void)pthread_mutex_lock(&v->lock);
 	if (v->n_gates == GATES_MAX)
 		abort(); /* a run has a target and a load */

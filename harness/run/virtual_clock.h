@@ -20,7 +20,7 @@ int virtual_clock_check(struct err *err);
 int virtual_clock_new(struct clock *c, struct err *err);
 void virtual_clock_free(struct virtual_clock *v);
 /* As clock_admit(): may be called before and after the start. */
-int virtual_clock_admit(struct virtual_clock *v, pid_t pid, int pidfd, int listener, int report_fd, struct err *err);
+int virtual_clock_admit(struct virtual_clock *v, pid_t pid, int pidfd, int listener, int report_fd, int64_t *ret_exec_ns, struct err *err);
 int virtual_clock_start(struct virtual_clock *v, const struct clock_hooks *hooks, struct err *err);
 void virtual_clock_processes_changed(struct virtual_clock *v);
 void virtual_clock_stop(struct virtual_clock *v);
