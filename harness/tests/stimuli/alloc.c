@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * alloc MIB [HOLD_MS [drop]] - touches exactly MIB mebibytes page by page, without huge pages: 100 ms of baseline, mark `load`,
- * mark `loaded`, HOLD_MS (500), and with `drop` unmaps it, mark `dropped`, and waits HOLD_MS again.
+ * mark `loaded`, HOLD_MS (500), and with `drop` unmaps it, mark `dropped`, and waits HOLD_MS again. It goes on when a mark has been read,
+ * and begins when it is sampled: what reads marks.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,8 +24,12 @@ static void mark(const char *line)
 {
 	const char *fd = getenv("MEMTIDE_MARK_FD");
 
-	if (fd && write(atoi(fd), line, strlen(line)) < 0)
+	if (!fd)
+		return;
+	if (write(atoi(fd), line, strlen(line)) < 0)
 		_exit(9);
+	for (int i = 0, unread = 1; i < 100000 && ioctl(atoi(fd), FIONREAD, &unread) == 0 && unread > 0; i++)
+		(void)usleep(200);
 }
 
 int main(int argc, char **argv)
@@ -32,7 +38,7 @@ int main(int argc, char **argv)
 	long hold_ms = argc > 2 ? atol(argv[2]) : 500;
 
 	wait_ms(1); /* what nanosleep() itself needs is there before the baseline */
-	mark("");
+	mark("\n"); /* none */
 	wait_ms(100);
 	mark("load\n");
 	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
