@@ -7,7 +7,6 @@ import os
 import pathlib
 import re
 import subprocess
-import time
 
 import pytest
 from conftest import ROOT, newest_campaign, wait_until
@@ -81,11 +80,11 @@ class Attach:
 
     @contextlib.contextmanager
     def going_on(self, *args):
-        """While it goes on; leaves when it has ended. Yields the Popen."""
+        """While a program of Go is attached to; leaves when that has ended. Yields the Popen."""
         p = subprocess.Popen(self.argv(*args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.env)
         try:
-            wait_until(lambda: list(self.results.glob("*/default/1/samples.tsv.zst")) or p.poll() is not None)
-            time.sleep(0.4)
+            # What comes last of an attaching: who is there, counted.
+            wait_until(lambda: list(self.results.glob("*/default/1/goroutines.json")) or p.poll() is not None)
             yield p
             p.out, p.err = p.communicate(timeout=60)
             assert "Sanitizer" not in p.err, p.err
