@@ -126,7 +126,8 @@ def test_wrong_use(diagnose, service_of):  # noqa: F811
 def test_ended_meanwhile(diagnose, service_of):  # noqa: F811
     with Service(service_of()) as s:
         s.tell("hold 100")
-        p = subprocess.Popen(["sh", "-c", f"sleep 1.5; kill -KILL {s.pid}"])
+        attached = f"{diagnose.scratch}/*/*/default/1/goroutines.json"
+        p = subprocess.Popen(["sh", "-c", f"until ls {attached} >/dev/null 2>&1; do sleep 0.1; done; sleep 0.5; kill -KILL {s.pid}"])
         done = diagnose(s.pid, "--for", "30s", "--json")
         p.wait()
         assert done.returncode in (0, 3)
