@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from conftest import RELEASES, ROOT, newest_campaign, slack_s, wait_until
+from conftest import RELEASES, ROOT, newest_campaign, wait_until
 
 GO_STIMULI = ROOT / "harness/tests/stimuli/go"
 MIB = 1 << 20
@@ -46,7 +46,10 @@ def virtual(memtide, scenario, stimulus):
 
     def call(program, *how, clock="virtual", run="timeout: 2000s", options=(), name="test", **keys):
         path = scenario(name=name, command=[stimulus(program), *how], run=f"{run}, clock: {clock}")
-        return memtide("run", path, *options, timeout=60, **keys)
+        began = time.monotonic()
+        result = memtide("run", path, *options, timeout=60, **keys)
+        result.took_s = time.monotonic() - began
+        return result
 
     return call
 
@@ -61,6 +64,12 @@ def own_time(result, repeat=1):
     return float(line.split()[1])
 
 
+def assert_not_late(run, folder):
+    """What passed for the program and not for us was skipped to the very end of its waits: none can be later than all that passed for us."""
+    (line,) = [line for line in (folder / "stdout").read_text().splitlines() if line.startswith("late ")]
+    assert float(line.split()[1]) < 0.1 + run["wall_s"]
+
+
 def said(result, repeat=1):
     """For the message of a failed assertion."""
     return result.err + (result.campaign.run_dir(repeat=repeat) / "stderr").read_text()
@@ -71,8 +80,7 @@ def assert_moved(run, seconds):
     clock = run["clock"]
     assert run["outcome"] == "ok", run["why"]
     assert (clock["kind"], clock["ended"]) == ("virtual", None)
-    # It counts from when its exec was seen.
-    assert seconds <= run["target_s"] + slack_s() and run["target_s"] < seconds * 1.01 + max(1, run["wall_s"])
+    assert seconds <= run["target_s"] + 0.001 and run["target_s"] < seconds * 1.01 + max(1, run["wall_s"])
     assert run["wall_s"] < QUICK
     assert clock["jumps"] >= 1 and 0 < clock["largest_jump_s"] <= clock["skipped_s"] + 1e-6
     assert clock["kernel_timers"] == "real"
@@ -116,7 +124,7 @@ def test_a_wait_of_a_starved_thread(memtide, scenario, stimulus):
             hog.wait()
     for run in result.runs():
         assert run["outcome"] == "ok" and run["clock"]["ended"] is None, said(result)
-        assert 120 <= run["target_s"] + slack_s() and run["target_s"] < 120.1 + run["wall_s"]
+        assert 120 <= run["target_s"] < 120.2 + run["wall_s"]
 
 
 @pytest.mark.parametrize("program, mode", [("clock", m) for m in ("nanosleep", "cond", "epoll", "time")] + [("clock_family", "exec")])
@@ -129,7 +137,7 @@ def test_a_static_program(virtual, program, mode):
 def test_a_fraction_of_a_second(virtual):
     result = virtual("clock", "nanosleep", 0.25)
     assert result.run()["outcome"] == "ok", said(result)
-    assert 0.25 <= own_time(result) < 0.9, "neither nothing nor a full second"
+    assert 0.25 <= own_time(result) < 0.35 + result.run()["wall_s"], "neither nothing nor a full second"
 
 
 def test_a_day(virtual):
@@ -146,7 +154,7 @@ def test_a_program_that_does_not_wait(virtual):
     result = virtual("clock", "exit")
     run = result.run()
     assert (run["outcome"], run["clock"]["kind"], run["clock"]["ended"]) == ("ok", "virtual", None), said(result)
-    assert run["target_s"] < 1
+    assert run["clock"]["skipped_s"] < 1
     assert_adds_up(run)
 
 
@@ -155,7 +163,7 @@ def test_no_time_is_skipped_while_a_thread_runs_or_is_stopped(virtual, program, 
     result = virtual(program, mode, 2)
     run = result.run()
     assert (run["outcome"], run["clock"]["ended"]) == ("ok", None), said(result)
-    assert run["wall_s"] > 1.9 and run["clock"]["skipped_s"] < 0.1
+    assert result.took_s > 2 and run["clock"]["skipped_s"] < 0.1
     assert_adds_up(run)
 
 
@@ -184,7 +192,7 @@ def test_what_cannot_be_moved_ends_virtual_time(virtual, program, mode):
     result = virtual(program, mode, 1)
     run = result.run()
     assert run["outcome"] == "ok", said(result)
-    assert run["wall_s"] > 0.9, "from there on it is real time"
+    assert result.took_s > 1, "from there on it is real time"
     assert_waited(1, result)
     assert 0 <= run["clock"]["ended"]["t_s"] <= run["target_s"]
     assert any(word in run["clock"]["ended"]["why"] for word in IMMOVABLE[program, mode]), run["clock"]["ended"]
@@ -258,13 +266,13 @@ def test_the_option_wins(memtide, scenario, stimulus):
 def test_planned_end(virtual):
     run = virtual("clock", "nanosleep", 100000, run="for: 1h").run()
     assert (run["outcome"], run["ended_by"]) == ("ok", "supervisor")
-    assert 3600 <= run["target_s"] < 3601 and run["wall_s"] < QUICK
+    assert 3600 <= run["target_s"] < 3600.1 + run["wall_s"] and run["wall_s"] < QUICK
 
 
 def test_timeout(virtual):
     run = virtual("clock", "nanosleep", 100000, run="timeout: 1h").run()
     assert (run["outcome"], run["ended_by"]) == ("timeout", "supervisor")
-    assert 3600 <= run["target_s"] < 3601 and run["wall_s"] < QUICK
+    assert 3600 <= run["target_s"] < 3600.1 + run["wall_s"] and run["wall_s"] < QUICK
 
 
 # ---- records
@@ -308,8 +316,6 @@ def go_program(memtide, scenario, toolchains):
 
     def call(name, *args, releases=RELEASES, cgo=False, repeat=1):
         program = f"{{dir: {GO_STIMULI / name}, cgo: {str(cgo).lower()}}}"
-        if name == "clockprog":
-            args += ("-slack", f"{slack_s()}s")
         extra = f"args: {json.dumps(args)}\naxes: {{go: {json.dumps(releases)}}}"
         path = scenario(name, program=program, run=f"timeout: 10h, clock: virtual, repeat: {repeat}", extra=extra)
         return memtide("run", path, timeout=300)
@@ -336,6 +342,7 @@ def test_go(go_program, args, seconds):
     for run in runs:
         assert run["outcome"] == "ok", (run["cell"], run["why"], result.err)
         assert_moved(run, seconds)
+        assert_not_late(run, result.campaign.run_dir(f"go={run['cell']['go']}"))
 
 
 def test_cgo(go_program):
@@ -377,9 +384,11 @@ def test_go_binaries(memtide, scenario, toolchains, tmp_path, go_cache, release,
     build_by_hand(memtide, release, cgo, flags, binary, go_cache)
     for args, seconds in (["-timers"], 100), (["-exec", "10m"], 600):
         result = memtide("run", scenario(args[0][1:], command=[binary, *args], run="timeout: 1h, clock: virtual"), "--out", tmp_path / args[0][1:])
-        (run,) = newest_campaign(tmp_path / args[0][1:]).runs()
+        campaign = newest_campaign(tmp_path / args[0][1:])
+        (run,) = campaign.runs()
         assert run["outcome"] == "ok", run["why"]
         assert_moved(run, seconds)
+        assert_not_late(run, campaign.run_dir())
 
 
 def test_twenty_repeats_without_an_outlier(memtide, scenario, toolchains):
@@ -403,7 +412,7 @@ def test_repeats_of_a_sleep(virtual):
     assert len(runs) == 20
     for repeat, run in enumerate(runs, 1):
         assert_moved(run, LONG)
-        assert own_time(result, repeat) == pytest.approx(LONG, abs=0.2 * slack_s())
+        assert LONG - 0.001 <= own_time(result, repeat) < LONG + 0.02 + run["wall_s"]
 
 
 def test_side_by_side(virtual):
