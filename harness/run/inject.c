@@ -27,10 +27,12 @@
 #define VDSO_MAX 32768
 #define CS_64BIT 0x33 /* the code segment of 64-bit programs */
 #define STEP_MAX_NS (2 * NS_PER_S)
+#define STOPS_MAX 1000 /* during a step, by who sends SIGSTOP and SIGCONT over and over */
 
 struct patient {
 	pid_t pid;
 	bool own; /* a child of the supervisor */
+	bool stopped; /* by a SIGSTOP meanwhile, which is still to come into effect */
 	struct user_regs_struct regs; /* as they are at its first instruction */
 	uint64_t vdso_at, syscall_at; /* the vDSO, and a system call instruction in it */
 	size_t vdso_bytes;
@@ -65,12 +67,25 @@ static int write_words(pid_t pid, uint64_t at, const void *data, size_t bytes)
 	return 0;
 }
 
-/* One step of a stopped process is over in microseconds, unless it is killed meanwhile. */
-static int wait_for_trap(const struct patient *p)
+/* One step of a stopped process is over in microseconds, unless it is killed meanwhile. SIGSTOP cannot be held back, and SIGCONT stops a
+ * process that is traced once more: it stops for them before its step, or before that is told. */
+static int make_step(struct patient *p)
 {
-	int status = 0, r = tracee_wait_for_stop(p->pid, p->own, STEP_MAX_NS, &status);
+	for (int i = 0; i < STOPS_MAX; i++) {
+		int status = 0;
 
-	return r < 0 ? r : (status & 0xff) == SIGTRAP ? 0 : -EINTR;
+		if (ptrace(PTRACE_SINGLESTEP, p->pid, 0, 0) < 0)
+			return -errno;
+		int r = tracee_wait_for_stop(p->pid, p->own, STEP_MAX_NS, &status);
+		if (r < 0)
+			return r;
+		if (status == SIGTRAP)
+			return 0;
+		if (status != SIGSTOP && status >> 8 != PTRACE_EVENT_STOP)
+			return -EINTR;
+		p->stopped = status == SIGSTOP;
+	}
+	return -EINTR;
 }
 
 /* A system call that the process makes: its result, or -errno as the kernel gives it. */
@@ -87,11 +102,11 @@ static long remote_syscall(struct patient *p, long nr, const uint64_t a[6], int 
 	r.r10 = a[3];
 	r.r8 = a[4];
 	r.r9 = a[5];
-	if (ptrace(PTRACE_SETREGS, p->pid, 0, &r) < 0 || ptrace(PTRACE_SINGLESTEP, p->pid, 0, 0) < 0) {
+	if (ptrace(PTRACE_SETREGS, p->pid, 0, &r) < 0) {
 		*ret_error = -errno;
 		return -1;
 	}
-	if ((*ret_error = wait_for_trap(p)) < 0)
+	if ((*ret_error = make_step(p)) < 0)
 		return -1;
 	if (ptrace(PTRACE_GETREGS, p->pid, 0, &r) < 0) {
 		*ret_error = -errno;
@@ -288,6 +303,8 @@ int inject_clock(pid_t pid, const char *page_path, struct err *err)
 		r = write_clock(&p, &s, page_path, err);
 	if ((ptrace(PTRACE_SETREGS, pid, 0, &p.regs) < 0 || ptrace(PTRACE_SETSIGMASK, pid, sizeof(mask), &mask) < 0) && r >= 0)
 		r = err_set(err, errno, "its registers cannot be put back");
+	if (p.stopped)
+		(void)kill(pid, SIGSTOP);
 	return r;
 }
 

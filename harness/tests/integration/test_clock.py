@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The virtual clock: hours of a program in seconds, and nothing in it can tell; where that cannot be kept, it is told why."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -247,6 +248,27 @@ def test_a_32_bit_child(memtide, scenario, stimulus, tmp_path):
     assert result.run()["outcome"] == "ok", said(result)
     assert "32" in result.run()["clock"]["ended"]["why"]
     assert_waited(1, result)
+
+
+def test_a_program_that_is_stopped_while_it_begins(memtide, scenario, tmp_path):
+    """SIGSTOP cannot be held back while the clock is brought into it: it is stopped after that, and goes on when it is told to. 300 execs."""
+    script, pid, last = tmp_path / "again", tmp_path / "pid", tmp_path / "last"
+    script.write_text(f"if ! test -e {pid}; then echo $$ >{pid}.new; mv {pid}.new {pid}; fi\ntest $1 -lt 300 && exec /bin/sh $0 $(($1 + 1))\n>{last}\nexec sleep 100\n")
+    process = start(memtide, scenario(command=["/bin/sh", script, 0], run="timeout: 1h, clock: virtual"))
+    try:
+        wait_until(pid.exists)
+        target = int(pid.read_text())
+        with contextlib.suppress(ProcessLookupError):
+            while process.poll() is None and not last.exists():
+                os.kill(target, signal.SIGSTOP)
+                os.kill(target, signal.SIGCONT)
+                time.sleep(0.0005)
+        _, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    (run,) = newest_campaign(memtide.results).runs()
+    assert (run["outcome"], run["clock"]["ended"]) == ("ok", None), err
+    assert_moved(run, 100)
 
 
 # ---- which clock
