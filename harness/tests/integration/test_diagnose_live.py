@@ -34,7 +34,7 @@ def diagnose(build, tmp_path):
         (["hold 200"], "live-heap", "objects"),
         (["leak 50000"], "goroutines", "main.leak"),
         (["map 200"], "native", "not Go's"),
-        (["hold 300", "drop"], "not-yet-scavenged", "free in Go's heap"),
+        (["hold 300", "drop-and-stop"], "not-yet-scavenged", "free in Go's heap"),
     ],
 )
 @pytest.mark.parametrize("release", ["1.16", "latest"])

@@ -76,6 +76,12 @@ func obey(line string) {
 	case "drop": // all that was held, and collects it
 		kept = nil
 		runtime.GC()
+	case "drop-and-stop": // before anything of it is given back
+		kept = nil
+		runtime.GC()
+		fmt.Println("done", line)
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		return
 	case "leak-on": // n a second, from now on
 		go func() {
 			for {
