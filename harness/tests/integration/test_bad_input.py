@@ -228,10 +228,11 @@ def small_disk(path, free_kb):
         subprocess.run(["umount", "-l", path], check=True)
 
 
-# Another resident size at every look, from 4 kB to 16 MB.
+# Another resident size at every look, from 4 kB to 16 MB; as often as fills the disk on a busy machine too.
 BUSY = """import mmap, random, time
-end = time.time() + 4
-while time.time() < end:
+end, n = time.time() + 4, 0
+while time.time() < end or n < 600:
+    n += 1
     m = mmap.mmap(-1, random.randrange(1, 4096) * 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     for i in range(0, len(m), 4096):
         m[i] = 1
