@@ -103,6 +103,22 @@ static void merge_arenas(struct claims *c)
 	c->n_arenas = n;
 }
 
+/* 1.11 has no list of them, but a table by their place, and one that is mapped anew mostly lies behind another: it may have come since the
+ * spans were read. */
+static void extend_arenas(struct claims *c, const struct go_target *t)
+{
+	uint64_t table = word_at(t, go_target_address(t, GO_ARENAS));
+	size_t left = ARENAS_MAX;
+
+	for (size_t i = 0; table && i < c->n_arenas; i++)
+		for (uint64_t index; left; left--, c->arenas[i].end += GO_ARENA_BYTES) {
+			index = (c->arenas[i].end - ARENA_BASE) / GO_ARENA_BYTES;
+			if (index >= UINT64_C(1) << 22 || c->arenas[i].end >= ADDRESS_MAX || !word_at(t, table + index * 8))
+				break;
+		}
+	merge_arenas(c);
+}
+
 /* The runtime's list of them (from 1.12 on), and every block of 64 MB that a span lies in. */
 static void read_arenas(struct claims *c, const struct go_target *t, const struct spans *spans)
 {
@@ -119,6 +135,8 @@ static void read_arenas(struct claims *c, const struct go_target *t, const struc
 				add_arena(c, index[k] * GO_ARENA_BYTES + ARENA_BASE, index[k] * GO_ARENA_BYTES + ARENA_BASE + GO_ARENA_BYTES);
 		}
 	merge_arenas(c);
+	if (go_target_layout(t)->minor == 11)
+		extend_arenas(c, t);
 }
 
 /* ---- the runtime's own ------------------------------------------------------------------------------------------------------------- */
