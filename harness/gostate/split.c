@@ -3,22 +3,24 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "base/err.h"
+#include "base/units.h"
 #include "gostate/claims.h"
 #include "gostate/maps.h"
 #include "gostate/pages.h"
 #include "gostate/spans.h"
 
 #define TRIES 3
-#define MIB (UINT64_C(1) << 20)
 
 struct splitter {
 	struct spans spans;
 	struct vmas vmas;
 	struct pages pages;
 	struct claims claims;
+	int64_t pages_ns, at_ns; /* CLOCK_MONOTONIC: when the pages were read the last time, and those of the split that was given out */
 };
 
 struct splitter *splitter_new(void)
@@ -36,6 +38,11 @@ struct splitter *splitter_free(struct splitter *s)
 	claims_done(&s->claims);
 	free(s);
 	return NULL;
+}
+
+int64_t splitter_at_ns(const struct splitter *s)
+{
+	return s->at_ns;
 }
 
 /* ---- the join ---------------------------------------------------------------------------------------------------------------------- */
@@ -268,6 +275,14 @@ static bool spans_fit(const struct splitter *s, uint64_t before, uint64_t after,
 	return inuse + allowed >= low && inuse <= high + allowed;
 }
 
+static int64_t monotonic_ns(void)
+{
+	struct timespec t = { 0, 0 };
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
 static int take(struct splitter *s, const struct go_target *t, bool scan, struct rss_split *ret, bool *ret_fits, struct err *err)
 {
 	pid_t pid = go_target_pid(t);
@@ -284,9 +299,11 @@ static int take(struct splitter *s, const struct go_target *t, bool scan, struct
 		return r;
 	inuse[1] = place_or_unknown(t, GO_HEAP_INUSE);
 	statm[0] = pages_statm(pid);
+	s->pages_ns = monotonic_ns();
 	r = pages_read(&s->pages, pid, &s->vmas, scan, &scanned, err);
 	if (r < 0)
 		return r;
+	s->pages_ns += (monotonic_ns() - s->pages_ns) / 2;
 	statm[1] = pages_statm(pid);
 	inuse[2] = place_or_unknown(t, GO_HEAP_INUSE);
 	if (statm[0] == GO_UNKNOWN || statm[1] == GO_UNKNOWN)
@@ -331,8 +348,10 @@ int split_read(struct splitter *s, const struct go_target *t, struct rss_split *
 			continue;
 		if (r < 0)
 			break;
-		if (fits || !any || distance(one.resident_bytes, one.statm_bytes) < distance(best.resident_bytes, best.statm_bytes))
+		if (fits || !any || distance(one.resident_bytes, one.statm_bytes) < distance(best.resident_bytes, best.statm_bytes)) {
 			best = one;
+			s->at_ns = s->pages_ns;
+		}
 		any = true;
 	}
 	if (!go_target_is_same(t))

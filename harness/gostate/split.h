@@ -32,3 +32,6 @@ struct splitter *splitter_free(struct splitter *s);
 /* Taken anew (three times at most) where the parts do not sum to RSS within 0.5 % or 1 MB, whichever is more. 0; -EAGAIN where the
  * target changes too fast for any look to fit (ret then holds the best); -ESRCH where it is gone; others with a sentence in err. */
 int split_read(struct splitter *s, const struct go_target *t, struct rss_split *ret, struct err *err);
+/* CLOCK_MONOTONIC of the moment that the last split stands for: when its pages were read. It lies anywhere in the time that split_read() took,
+ * which had no CPU for some of it, or found that a look did not fit. */
+int64_t splitter_at_ns(const struct splitter *s);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -193,7 +194,9 @@ static void keep_split(struct inside *in, int64_t t_ns, const struct rss_split *
 /* false: it changed too fast, or it is gone. */
 static bool take_split(struct inside *in)
 {
-	int64_t begin = clock_monotonic_ns(), t = clock_now(in->site.clock);
+	const struct clock *clock = in->site.clock;
+	int64_t skipped = clock->offset_ns ? atomic_load(clock->offset_ns) : 0;
+	int64_t begin = clock_monotonic_ns(), t = begin - clock->exec_ns + skipped;
 	struct err cleanup_err err = ERR_INIT;
 	struct rss_split s;
 	int r = split_read(in->splitter, in->target, &s, &err);
@@ -208,7 +211,7 @@ static bool take_split(struct inside *in)
 		keep_why(in->report.split_why, &err);
 	if (r < 0)
 		return false;
-	keep_split(in, t + (clock_now(in->site.clock) - t) / 2, &s);
+	keep_split(in, splitter_at_ns(in->splitter) - clock->exec_ns + skipped, &s);
 	note_settings(in);
 	return true;
 }
@@ -267,10 +270,17 @@ void inside_last_split(struct inside *in)
 
 struct inside *inside_end(struct inside *in, int64_t end_ns, uint64_t readings, uint64_t raced, struct inside_report *ret)
 {
+	struct go_row gone;
+
 	if (!in)
 		return NULL;
+	memset(&gone, 0xff, sizeof(gone));
+	gone.t_ns = end_ns;
 	if (in->target && !has_exited(in))
 		inside_snapshot(in, end_ns, "end", true);
+	/* No tick may have come between its exit and here. */
+	if (in->go_known && has_exited(in))
+		record_go(in->site.record, &gone);
 	in->report.readings = readings;
 	in->report.raced = raced;
 	in->report.read = readings > raced;

@@ -189,13 +189,14 @@ def test_a_busy_target(build_go, splits, release):
     fitting = [s for s in looks if s["result"] == 0]
     assert all(fits(s) for s in fitting)
     assert len(fitting) > 30, looks
+    assert all(0 < s["at_ms"] < s["ms"] for s in fitting), "the moment that it stands for lies within the look"
     assert all(s["native"] < MB and s["thread_stacks"] < MB for s in fitting)
     assert sum(s["objects"] for s in fitting) / len(fitting) > 100 * MB
 
 
 def test_a_target_that_exits(build_go, build):
     with running(build_go("holdings", "latest"), "nothing") as process:
-        probe = subprocess.Popen([build / "probe/gosplit", str(process.pid), "50", "20"], stdout=subprocess.PIPE, text=True)
+        probe = subprocess.Popen([build / "probe/gosplit", str(process.pid), "100000", "20"], stdout=subprocess.PIPE, text=True)
         first = json.loads(probe.stdout.readline())
         process.kill()
         process.wait()

@@ -23,7 +23,7 @@ static double now_ms(clockid_t clock)
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-static void say(int r, const struct rss_split *s, double ms, double cpu_ms, const struct err *err)
+static void say(int r, const struct rss_split *s, double at_ms, double ms, double cpu_ms, const struct err *err)
 {
 	printf("{\"result\": %d", r);
 	if (r == 0 || r == -EAGAIN) {
@@ -33,7 +33,7 @@ static void say(int r, const struct rss_split *s, double ms, double cpu_ms, cons
 	} else {
 		printf(", \"error\": \"%s\"", err_text(err));
 	}
-	printf(", \"ms\": %.3f, \"cpu_ms\": %.3f}\n", ms, cpu_ms);
+	printf(", \"at_ms\": %.3f, \"ms\": %.3f, \"cpu_ms\": %.3f}\n", at_ms, ms, cpu_ms);
 	fflush(stdout);
 }
 
@@ -55,7 +55,8 @@ int main(int argc, char **argv)
 		double before = now_ms(CLOCK_MONOTONIC), cpu_before = now_ms(CLOCK_PROCESS_CPUTIME_ID);
 
 		r = split_read(s, t, &split, &err);
-		say(r, &split, now_ms(CLOCK_MONOTONIC) - before, now_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu_before, &err);
+		say(r, &split, (double)splitter_at_ns(s) / 1e6 - before, now_ms(CLOCK_MONOTONIC) - before,
+		    now_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu_before, &err);
 		if (pause_ms && i + 1 < times)
 			nanosleep(&pause, NULL);
 	}
