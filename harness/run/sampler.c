@@ -48,7 +48,8 @@ struct sampler_slot {
 	const struct clock *clock;
 	int mark_fd;
 
-	pthread_mutex_t taken; /* by the sampling thread for a tick, or by the target's clock for a jump: who is waited for inherits the priority */
+	pthread_mutex_t taken; /* by the sampling thread for a tick, or by the target's clock for a jump: who is waited for inherits the
+				* priority */
 	int64_t passed_by_ns;  /* of the sampling thread: the ticks in a row that were left to the clock */
 	/* of who has taken it, while LIVE */
 	struct sample last;
@@ -88,7 +89,7 @@ struct sampler {
 	_Atomic(struct sampler_slot *) slots[SAMPLER_TARGETS_MAX];
 };
 
-/* ---- the sampling thread: from here to the next line of this kind nothing allocates or prints, or locks but the slot ---------------------------- */
+/* ---- the sampling thread: from here to the next line of this kind nothing allocates or prints, or locks but the slot -------------------- */
 
 static void store_sample(struct sampler_slot *s, const struct sample *now)
 {
