@@ -131,7 +131,7 @@ def test_a_child_dies_with_its_memtide(memtide, start, scenario, target):
     running = start(scenario(command=target.command("ignore-term")))
     wait_until(target.processes)
     kill(running)
-    wait_until(lambda: not target.processes(), 5)
+    wait_until(lambda: not target.processes())
     cleaned = memtide("doctor", "--clean")
     assert cleaned.code == 0, cleaned.err
     assert groups_of(running.pid) == []
@@ -154,7 +154,7 @@ def test_kill_9(memtide, start, scenario, stimulus, target, next_start):
 
 
 def test_kill_9_then_resume(memtide, start, scenario, stimulus):
-    path = scenario(command=[stimulus("alloc"), 3, 1000], run="timeout: 20s, repeat: 3")
+    path = scenario(command=[stimulus("alloc"), 3, 3000], run="timeout: 20s, repeat: 3")
     running = start(path, "--jobs", "1")
     wait_until(lambda: list(memtide.results.glob("*/*/*/run.json")))
     wait_until(lambda: len(list(memtide.results.glob("*/*/*/marks.tsv"))) > 1)
@@ -214,9 +214,10 @@ def test_ctrl_c_twice(memtide, start, scenario, target):
     running = start(scenario(command=target.and_survivor("ignore-term"), run="timeout: 600s"))
     wait_until(lambda: len(target.processes()) == 2)
     time.sleep(0.3)
+    since = time.monotonic()
     running.send_signal(signal.SIGINT)
     time.sleep(0.3)
-    assert running.poll() is None, "it waits for its runs, which ignore SIGTERM"
+    assert running.poll() is None or time.monotonic() - since > 2, "it waits for its runs, which ignore SIGTERM, for 2 s"
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=30)
     assert running.returncode == 3, err
@@ -258,7 +259,7 @@ def test_two_at_once(memtide, start, scenario, stimulus):
 
 
 def test_a_start_and_a_sweep_beside_a_living_one(memtide, start, scenario, stimulus, target):
-    living = start(scenario(command=target.and_survivor("ignore-term"), run="for: 4s"))
+    living = start(scenario(command=target.and_survivor("ignore-term"), run="timeout: 600s"))
     wait_until(lambda: len(target.processes()) == 2)
     groups = groups_of(living.pid)
     assert len(groups) == 2
@@ -266,7 +267,8 @@ def test_a_start_and_a_sweep_beside_a_living_one(memtide, start, scenario, stimu
     assert other.code == 0, other.err
     assert memtide("doctor", "--clean").code == 0
     assert groups_of(living.pid) == groups and len(target.processes()) == 2, "not its to sweep"
+    living.send_signal(signal.SIGINT)
     _, err = living.communicate(timeout=30)
-    assert living.returncode == 0, err
+    assert living.returncode == 3, err
     run = json.loads(next(memtide.results.glob("*-test/*/1/run.json")).read_text())
-    assert run["outcome"] == "ok"
+    assert run["outcome"] == "interrupted" and run["oom_kills"] == 0, "it lived until it was told to end"

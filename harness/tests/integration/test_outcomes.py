@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import ROOT, newest_campaign, wait_until
+from conftest import ROOT, newest_campaign, slack_s, wait_until
 
 GO_STIMULI = ROOT / "harness/tests/stimuli/go"
 MIB = 1 << 20
@@ -117,7 +117,7 @@ def test_the_limit_option_wins(memtide, scenario, stimulus):
 def test_timeout(misbehave):
     run = misbehave("sleep", run="timeout: 1s").run()
     assert (run["outcome"], run["ended_by"]) == ("timeout", "supervisor")
-    assert 1.0 <= run["target_s"] < 3.0
+    assert 1.0 <= run["target_s"] < 3 + slack_s()
     assert run["why"]
 
 
@@ -125,13 +125,13 @@ def test_planned_end(misbehave):
     result = misbehave("sleep", run="for: 1s")
     run = result.run()
     assert (run["outcome"], run["ended_by"], run["why"]) == ("ok", "supervisor", None)
-    assert 1.0 <= run["target_s"] < 2.0
+    assert 1.0 <= run["target_s"] < 2 + slack_s()
     assert result.code == 0
 
 
 def test_for_option_wins(misbehave):
     run = misbehave("sleep", run="for: 500s", options=["--for", "1s"]).run()
-    assert run["outcome"] == "ok" and 1.0 <= run["target_s"] < 2.0
+    assert run["outcome"] == "ok" and 1.0 <= run["target_s"] < 2 + slack_s()
 
 
 def test_exit_before_the_planned_end(misbehave):
@@ -239,11 +239,11 @@ def test_a_command_that_is_no_program(memtide, scenario, tmp_path):
 
 
 def test_interrupted_then_resumed(memtide, scenario, stimulus):
-    path = scenario(command=[stimulus("alloc"), 3, 1500], extra="axes: {variant: [a, b]}", run="timeout: 20s, repeat: 2")
+    path = scenario(command=[stimulus("alloc"), 3, 3000], extra="axes: {variant: [a, b]}", run="timeout: 20s, repeat: 2")
     running = start(memtide, path, "--jobs", "1", "--seed", "1")
     wait_until(lambda: list(memtide.results.glob("*/*/*/run.json")))  # one is done
     wait_until(lambda: len(list(memtide.results.glob("*/*/*/marks.tsv"))) > 1)  # one goes on
-    time.sleep(0.5)
+    time.sleep(0.8)  # and has what it needs
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=20)
     assert running.returncode == 3, err

@@ -12,7 +12,7 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT, newest_campaign, wait_until
+from conftest import ROOT, newest_campaign, slack_s, wait_until
 
 PY = sys.executable
 
@@ -59,7 +59,7 @@ def test_planned_end(record):
     done, campaign = record(["--for", "1s"], ["sleep", "30"])
     run = only_run(campaign)
     assert (done.returncode, run["outcome"], run["ended_by"]) == (0, "ok", "supervisor")
-    assert 0.9 < run["target_s"] < 5
+    assert 1 <= run["target_s"] < 5 + slack_s()
     assert campaign.samples()
 
 
@@ -107,7 +107,7 @@ def test_a_stuck_reader_does_not_stop_the_sampling(record):
     os.close(w)
     assert p.wait(30) == 0
     run = only_run(newest_campaign(record.results))
-    assert run["outcome"] == "ok" and run["target_s"] < 4
+    assert run["outcome"] == "ok" and run["target_s"] < 4 + slack_s()
     assert run["sampling"]["lost"] == 0
     os.close(r)
 
@@ -182,8 +182,7 @@ def test_wrong_options(record, option):
 
 def test_interrupted_the_record_is_kept(record):
     p = subprocess.Popen([*record.argv, "--", "sleep", "60"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=record.env)
-    wait_until(lambda: list(record.results.glob("*/default/1/samples.tsv.zst")))
-    time.sleep(0.5)
+    wait_until(lambda: any(p.stat().st_size > 0 for p in record.results.glob("*/default/1/samples.tsv.zst")))  # of what was seen
     p.send_signal(signal.SIGINT)
     out, err = p.communicate(timeout=20)
     run = only_run(newest_campaign(record.results))
@@ -241,9 +240,9 @@ def test_a_program_that_another_thread_executes_is_seen(record, tmp_path):
         "    threading.Thread(target=again).start()\n"
         "else:\n"
         "    held = b'x' * (96 << 20)\n"
-        "    time.sleep(60)\n"
+        "    time.sleep(3)\n"
     )
-    done, campaign = record(["--rate", "20000", "--for", "6s"], [PY, script, "20"])  # the moment is short: not each of them is met in it
+    done, campaign = record(["--rate", "20000"], [PY, script, "20"])  # the moment is short: not each of them is met in it
     assert done.returncode == 0, done.stderr
     assert only_run(campaign)["metrics"]["settled_rss_bytes"] > 96 << 20
     assert b"first thread ended" not in done.stderr

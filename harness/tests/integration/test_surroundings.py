@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from conftest import ROOT, newest_campaign
+from conftest import ROOT, newest_campaign, wait_until
 
 pytestmark = pytest.mark.usefixtures("needs_root")
 
@@ -54,8 +54,7 @@ def test_interrupted_is_interrupted(memtide, scenario, stimulus):
     argv = [memtide.binary, "run", *map(str, paths), "--out", str(memtide.results), "--no-plot"]
     process = subprocess.Popen(argv, env={**os.environ, "MEMTIDE_HOME": str(ROOT)}, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
-        while not list(memtide.results.glob("*/default/1/samples.tsv.zst")):
-            assert process.poll() is None
+        wait_until(lambda: list(memtide.results.glob("*/default/1/samples.tsv.zst")))
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 3
     finally:
@@ -64,16 +63,16 @@ def test_interrupted_is_interrupted(memtide, scenario, stimulus):
     assert [c.parent.name[-5:] for c in memtide.results.glob("*/campaign.json")] == ["first"]
 
 
-def test_two_memtides_in_one_folder(memtide, scenario, stimulus):
+def test_two_memtides_in_one_folder(memtide, scenario, tmp_path):
     """--resume keeps its hands off a campaign that is at work."""
-    path = scenario(command=[stimulus("misbehave"), "sleep"], run="for: 4s")
+    path = scenario(command=shell(f"until [ -e {tmp_path}/go-on ]; do sleep 0.1; done"), run="timeout: 100s")
     argv = [memtide.binary, "run", str(path), "--out", str(memtide.results), "--no-plot"]
     process = subprocess.Popen(argv, env={**os.environ, "MEMTIDE_HOME": str(ROOT)}, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
-        while not list(memtide.results.glob("*/default/1/samples.tsv.zst")):
-            assert process.poll() is None
+        wait_until(lambda: list(memtide.results.glob("*/default/1/samples.tsv.zst")))
         second = memtide("run", path, "--resume")
         assert second.code == 2 and "another memtide is at work" in second.err
+        (tmp_path / "go-on").touch()
         assert process.wait(30) == 0
     finally:
         process.kill()

@@ -11,7 +11,7 @@ import tempfile
 
 import pytest
 
-from conftest import AS_NOBODY, ROOT, newest_campaign, wait_until
+from conftest import AS_NOBODY, ROOT, newest_campaign, slack_s, wait_until
 from test_bad_input import clear
 from test_leftovers import groups_of, kill, start  # noqa: F401 (a fixture)
 
@@ -56,6 +56,11 @@ def told(run):
     return [(a["do"], a["result"]) for a in run["timeline"]]
 
 
+def may_be_late_s(run):
+    """By how much it may be late. On a virtual clock: by no more than the real time that all of it took."""
+    return run["target_s"] - run["clock"]["skipped_s"] if run["clock"]["kind"] == "virtual" else 1 + slack_s()
+
+
 def mark(run, name):
     (t,) = [m["t_s"] for m in run["marks"] if m["name"] == name]
     return t
@@ -97,7 +102,7 @@ def test_pressure(act, clock, slack):
     (done,) = run["timeline"]
     assert (done["at_s"], done["do"], done["amount_bytes"], done["signal"]) == (1.0, "pressure", 100 * MIB, None)
     assert (done["result"], done["why"]) == ("ok", None)
-    assert 1 <= mark(run, "pressure") < 1.1 and mark(run, "pressure") <= done["done_s"] < 7
+    assert 1 <= mark(run, "pressure") <= 1 + may_be_late_s(run) and mark(run, "pressure") <= done["done_s"] < 7
     after = usage(result, 7.9)
     assert 100 * MIB <= after - rss(result, 7.9) < 100 * MIB + slack
     assert usage(result, done["done_s"] + 0.05) > 100 * MIB
@@ -113,16 +118,16 @@ def test_no_time_is_skipped_before_it_is_done(act):
     (done,) = run["timeline"]
     assert done["result"] == "ok" and 60 < done["done_s"] < 75
     assert usage(result, 75) > 150 * MIB
-    assert run["target_s"] == pytest.approx(3600, abs=1) and run["wall_s"] < 15
+    assert 3600 <= run["target_s"] <= 3600 + may_be_late_s(run) and run["wall_s"] < 40
 
 
 @both_clocks
 def test_neighbour(act, clock):
     """It takes what the program has given back by MADV_FREE: the limit is that of both."""
-    result = act([150, "free"], ["{at: 1s, do: neighbour, amount: 200MB}"], clock)
+    result = act([150, "free"], ["{at: 2s, do: neighbour, amount: 200MB}"], clock, run="for: 6s")
     run = good(result, clock)
     assert told(run) == [("neighbour", "ok")]
-    assert rss(result, 2.9) < 100 * MIB < rss(result, 0.95) - SQUEEZED, "150 + 200 MB do not go into 256"
+    assert rss(result, 5.9) < 100 * MIB < rss(result, 1.95) - SQUEEZED, "150 + 200 MB do not go into 256"
     assert max(u for _, _, u in result.campaign.samples()) < 160 * MIB, "usage is the program's own"
     assert run["metrics"]["memcg_peak_bytes"] < 160 * MIB
     assert run["oom_kills"] == 0
@@ -131,13 +136,13 @@ def test_neighbour(act, clock):
 
 @both_clocks
 def test_limits(act, clock):
-    acts = ["{at: 1s, do: lower-limit, amount: 64MB}", "{at: 2s, do: raise-limit, amount: 400MB}", "{at: 2s, do: pressure, amount: 300MB}"]
-    result = act([150, "free"], acts, clock, run="for: 4s")
+    acts = ["{at: 2s, do: lower-limit, amount: 64MB}", "{at: 4s, do: raise-limit, amount: 400MB}", "{at: 4s, do: pressure, amount: 300MB}"]
+    result = act([150, "free"], acts, clock, run="for: 8s")
     run = good(result, clock)
     assert told(run) == [("lower-limit", "ok"), ("raise-limit", "ok"), ("pressure", "ok")]
-    assert usage(result, 1.9) <= 64 * MIB
-    assert rss(result, 1.9) <= 70 * MIB < rss(result, 0.95) - SQUEEZED
-    assert usage(result, 3.9) > 300 * MIB
+    assert usage(result, 3.9) <= 64 * MIB
+    assert rss(result, 3.9) <= 70 * MIB < rss(result, 1.95) - SQUEEZED
+    assert usage(result, 7.9) > 300 * MIB
     assert mark(run, "limit-lowered") < mark(run, "limit-raised") < mark(run, "pressure")
     assert run["cgroup"]["limit_bytes"] == 256 * MIB, "that it began with"
 
@@ -158,7 +163,7 @@ def test_a_family_under_pressure(act):
     result = act(how, acts, run="timeout: 20min", program="/bin/sh")
     run = good(result, "virtual")
     assert told(run) == [("pressure", "ok"), ("neighbour", "ok")]
-    assert run["target_s"] == pytest.approx(302, abs=2) and run["wall_s"] < 10
+    assert 302 <= run["target_s"] <= 302 + may_be_late_s(run) and run["wall_s"] < 40
 
 
 @pytest.mark.skipif(not V1, reason="cgroup v1: v2 kills instead")
@@ -172,33 +177,34 @@ def test_a_limit_that_the_kernel_refuses(act, clock):
 
 @both_clocks
 def test_reclaim(act, clock):
-    result = act([150, "free"], ["{at: 1s, do: reclaim, amount: 150MB}"], clock)
+    result = act([150, "free"], ["{at: 2s, do: reclaim, amount: 150MB}"], clock, run="for: 5s")
     run = good(result, clock)
     (done,) = run["timeline"]
     assert done["result"] == "ok"
     assert not V1 or "force_empty" in done["why"]
-    assert rss(result, 2.9) < 20 * MIB < rss(result, 0.95) - SQUEEZED
+    assert rss(result, 4.9) < 20 * MIB < rss(result, 1.95) - SQUEEZED
     mark(run, "reclaimed")
 
 
 @both_clocks
 def test_signal(act, clock):
-    run = good(act([5], ["{at: 2s, do: signal, name: SIGUSR1}", "{at: 1s, do: signal, name: SIGUSR1}"], clock))
+    run = good(act([5], ["{at: 3s, do: signal, name: SIGUSR1}", "{at: 1s, do: signal, name: SIGUSR1}"], clock, run="for: 5s"))
     assert told(run) == [("signal", "ok")] * 2
     assert [a["signal"] for a in run["timeline"]] == ["SIGUSR1"] * 2
     seen = [m["t_s"] for m in run["marks"] if m["name"] == "usr1"]
-    assert seen == [pytest.approx(1, abs=0.1), pytest.approx(2, abs=0.1)], run["marks"]
-    assert run["target_s"] == pytest.approx(3, abs=0.3)
+    late = may_be_late_s(run)
+    assert [1 <= seen[0] <= 1 + late, 3 <= seen[1] <= 3 + late, len(seen)] == [True, True, 2], run["marks"]
+    assert 5 <= run["target_s"] <= 5 + late
 
 
 @both_clocks
 def test_a_signal_that_ends_it(act, clock):
-    result = act([5], ["{at: 1s, do: signal, name: SIGKILL}", "{at: 2s, do: reclaim, amount: 1MB}"], clock)
+    result = act([5], ["{at: 1s, do: signal, name: SIGKILL}", "{at: 20s, do: reclaim, amount: 1MB}"], clock, run="for: 30s")
     run = result.run()
     assert run["outcome"] == "signal" and "SIGKILL" in run["why"]
     assert told(run) == [("signal", "ok"), ("reclaim", "not reached")]
     assert run["timeline"][1]["done_s"] is None
-    assert run["target_s"] == pytest.approx(1, abs=0.3)
+    assert 1 <= run["target_s"] <= 1 + may_be_late_s(run)
 
 
 def test_without_a_cgroup_there_are_signals(memtide, scenario, stimulus):
@@ -278,11 +284,14 @@ def test_not_reached(act, clock):
 
 
 def test_unfinished(act):
-    run = good(act([5], ["{at: 990ms, do: pressure, amount: 1GB}"], "real", run="for: 1s", limit="1200MB"))
-    (done,) = run["timeline"]
+    for _ in range(5):
+        run = good(act([5], ["{at: 990ms, do: pressure, amount: 1GB}"], "real", run="for: 1s", limit="1200MB"))
+        (done,) = run["timeline"]
+        assert helpers() == []
+        if run["target_s"] < 1.2:
+            break  # memtide had a CPU when it was time to end, and did not wait until this is done
+    assert run["target_s"] < 1.2, "nobody waits for it"
     assert (done["result"], done["done_s"]) == ("unfinished", None) and "before it was done" in done["why"]
-    assert run["target_s"] < 1.3, "nobody waited for it"
-    assert helpers() == []
 
 
 def test_finished_where_the_clock_waits(act):
@@ -293,7 +302,7 @@ def test_finished_where_the_clock_waits(act):
 @both_clocks
 def test_runs_side_by_side(act, clock):
     acts = ["{at: 500ms, do: neighbour, amount: 50MB}", "{at: 1s, do: pressure, amount: 50MB}"]
-    result = act([5], acts, clock, run="for: 2s, repeat: 4", options=("--jobs", "4"))
+    result = act([5], acts, clock, run="for: 8s, repeat: 4", options=("--jobs", "4"))
     assert result.code == 0, result.err
     for run in result.runs():
         assert run["outcome"] == "ok" and [a["result"] for a in run["timeline"]] == ["ok", "ok"], run["timeline"]
@@ -315,7 +324,7 @@ def test_kill_9(memtide, start, scenario, stimulus, next_start):  # noqa: F811
     assert len(groups_of(running.pid)) == 2
     assert len([g for g in groups_of(running.pid)[1].iterdir() if g.is_dir()]) == 2
     kill(running)
-    wait_until(lambda: not helpers(), 5)
+    wait_until(lambda: not helpers())
     if next_start == "run":
         assert memtide("run", scenario(name="next", command=[stimulus("alloc"), 1])).code == 0
     else:
@@ -388,7 +397,7 @@ def test_a_filter_beside_that_of_the_clock(memtide, scenario, stimulus):
         run = newest_campaign(memtide.results / mode).runs()[0]
         assert run["outcome"] == "ok", run["why"]
         assert run["clock"]["ended"] is None, run["clock"]
-        assert run["target_s"] >= 300 and run["wall_s"] < 10
+        assert run["target_s"] >= 300 and run["wall_s"] < 40
 
 
 @both_clocks

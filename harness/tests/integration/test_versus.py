@@ -92,11 +92,11 @@ def test_a_crash_is_no_measure_of_another_cell(memtide, scenario):
 
 def test_a_crash_of_which_nothing_is_expected(memtide, scenario):
     expect = "expect: [{that: peak_rss_bytes < 100MB}]\n"
-    done = memtide("run", scenario(command=["/bin/sh", "-c", "sleep 0.2; exit 3"], extra=expect))
+    done = memtide("run", scenario(command=["/bin/sh", "-c", "sleep 1; exit 3"], extra=expect))
     assert done.code == 1
     assert "expected outcome == ok; measured exit against ok" in done.out
     wanted = "expect: [{that: [peak_rss_bytes < 100MB, outcome == exit]}]\n"
-    assert memtide("run", scenario("wanted", command=["/bin/sh", "-c", "sleep 0.2; exit 3"], extra=wanted)).code == 0
+    assert memtide("run", scenario("wanted", command=["/bin/sh", "-c", "sleep 1; exit 3"], extra=wanted)).code == 0
 
 
 def test_the_same_words_for_two_reasons(memtide, scenario):

@@ -3,8 +3,8 @@
  * gopeek - asks gostate/ about one process, for tests: what it answers is one line of JSON.
  *   gopeek PID              counters, settings, layout; or why it is refused (exit code 1)
  *   gopeek PID serve        the same for each line on standard input, from one opening
- *   gopeek PID many N       N looks without a pause: how many were OK, raced, ...; the least and the most of each counter, and the
- *                           largest step between two looks
+ *   gopeek PID many N       N looks without a pause: how many were OK, raced, ...; the least and the most of each counter, the largest
+ *                           step between two looks, and how often it was less than at the look before
  *   gopeek PID layout       every place and member of the layout, as "NAME which address size"
  */
 #include <inttypes.h>
@@ -75,7 +75,8 @@ static void print_once(const struct go_target *t)
 
 static void print_many(const struct go_target *t, size_t n)
 {
-	uint64_t seen[4] = { 0 }, least[COUNTERS_], most[COUNTERS_] = { 0 }, step[COUNTERS_] = { 0 }, before[COUNTERS_], v[COUNTERS_];
+	uint64_t seen[4] = { 0 }, least[COUNTERS_], most[COUNTERS_] = { 0 }, step[COUNTERS_] = { 0 }, fell[COUNTERS_] = { 0 };
+	uint64_t before[COUNTERS_] = { 0 }, v[COUNTERS_];
 	json_t *o = json_object();
 
 	memset(least, 0xff, sizeof(least));
@@ -94,6 +95,7 @@ static void print_many(const struct go_target *t, size_t n)
 
 			if (seen[0] > 1 && d > step[i])
 				step[i] = d;
+			fell[i] += v[i] < before[i];
 			least[i] = v[i] < least[i] ? v[i] : least[i];
 			most[i] = v[i] > most[i] ? v[i] : most[i];
 			before[i] = v[i];
@@ -102,7 +104,8 @@ static void print_many(const struct go_target *t, size_t n)
 	for (int i = 0; i < 4; i++)
 		json_object_set_new(o, looks[i], json_integer((json_int_t)seen[i]));
 	for (size_t i = 0; seen[0] && i < COUNTERS_; i++)
-		json_object_set_new(o, names[i], json_pack("[o, o, o]", size_json(least[i]), size_json(most[i]), size_json(step[i])));
+		json_object_set_new(o, names[i], json_pack("[o, o, o, I]", size_json(least[i]), size_json(most[i]), size_json(step[i]),
+							  (json_int_t)fell[i]));
 	print(o);
 }
 

@@ -6,7 +6,7 @@
  *   ignore-term   ignores SIGTERM and sleeps
  *   fork N        forks a child that ignores SIGTERM, holds N MiB and outlives its parent, which exits at once
  *   flood N       writes N MiB to standard output, then N MiB to standard error
- *   oom           touches memory until it is killed
+ *   oom           touches memory until it is killed, 1 MB in 10 ms
  *   close-marks   marks `before`, closes the mark descriptor, goes on for 300 ms
  *   marks N       N marks in a row
  *   spin          uses a CPU until it is ended
@@ -87,8 +87,10 @@ int main(int argc, char **argv)
 		flood(2, n);
 		return 0;
 	}
-	while (!strcmp(how, "oom"))
+	while (!strcmp(how, "oom")) {
 		(void)touch(1 << 20);
+		wait_ms(10);
+	}
 	if (!strcmp(how, "close-marks")) {
 		if (write(mark_fd(), "before\n", 7) != 7 || close(mark_fd()) < 0)
 			return 1;

@@ -78,8 +78,8 @@ func main() {
 	time.Sleep(time.Second)
 
 	say("load")
+	time.Sleep(500 * time.Millisecond) // the look at the mark is over
 	if len(os.Args) > 1 && os.Args[1] == "late" {
-		time.Sleep(500 * time.Millisecond) // the look at the mark is over
 		runtime.MemProfileRate = 1
 	}
 	for i := 0; i < objects; i++ {
