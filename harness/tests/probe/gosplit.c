@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * gosplit PID [TIMES [PAUSE_MS]] - the split of a live Go process, a line of JSON each time, for the tests and the bench.
+ * gosplit PID [TIMES [PAUSE_MS]] - the split of a live Go process, a line of JSON each time until it is gone, for the tests and the
+ * bench.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -57,6 +58,8 @@ int main(int argc, char **argv)
 		r = split_read(s, t, &split, &err);
 		say(r, &split, (double)splitter_at_ns(s) / 1e6 - before, now_ms(CLOCK_MONOTONIC) - before,
 		    now_ms(CLOCK_PROCESS_CPUTIME_ID) - cpu_before, &err);
+		if (r != 0 && r != -EAGAIN)
+			break; /* it is gone */
 		if (pause_ms && i + 1 < times)
 			nanosleep(&pause, NULL);
 	}
