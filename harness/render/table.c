@@ -177,22 +177,38 @@ static bool has_room(struct layout *l, const struct rows *rows, const struct tab
 	return total_width(l) <= style->columns;
 }
 
-/* Those that every table has, and of the others what is expected of this campaign, as many as there is room for. */
+/* kept: whether there is room for it or not. */
+static void add_column(struct layout *l, const struct column *c, bool kept, const struct rows *rows, const struct table_style *style, struct view *view)
+{
+	if (!(c->standard || rows->named[c->metric]) || !column_says_something(rows, c))
+		return;
+	l->shown[l->n_shown++] = c;
+	if (!kept && !has_room(l, rows, style, view)) {
+		/* Its texts go before it does. */
+		layout_done(l);
+		l->n_shown--;
+	}
+}
+
+static bool is_cost(enum metric m)
+{
+	return m == METRIC_PEAK_RSS || m == METRIC_OPERATIONS_PER_S || m == METRIC_CPU || m == METRIC_MINOR_FAULTS;
+}
+
+/* Those that every table has, and of the others what is expected of this campaign, as many as there is room for. Where a speed is expected
+ * of it the question is what something costs, and that comes first. */
 static void choose_columns(struct layout *l, const struct rows *rows, const struct table_style *style, struct view *view)
 {
 	size_t n;
 	const struct column *all = table_columns(&n);
+	bool of_cost = rows->named[METRIC_OPERATIONS_PER_S];
 
-	for (size_t i = 0; i < n; i++) {
-		if (!(all[i].standard || rows->named[all[i].metric]) || !column_says_something(rows, &all[i]))
-			continue;
-		l->shown[l->n_shown++] = &all[i];
-		if (!all[i].standard && !has_room(l, rows, style, view)) {
-			/* Its texts go before it does. */
-			layout_done(l);
-			l->n_shown--;
-		}
-	}
+	for (size_t i = 0; i < n && of_cost; i++)
+		if (is_cost(all[i].metric))
+			add_column(l, &all[i], all[i].standard, rows, style, view);
+	for (size_t i = 0; i < n; i++)
+		if (!of_cost || !is_cost(all[i].metric))
+			add_column(l, &all[i], all[i].standard && !of_cost, rows, style, view);
 	make_view(rows, l, style->full, view);
 }
 

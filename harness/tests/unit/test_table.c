@@ -531,6 +531,43 @@ static struct campaign *leak_campaign(int first, int last)
 	return c;
 }
 
+static void add_speed(struct campaign *c, const char *variant, double per_s, double cpu_s, int faults)
+{
+	cleanup_free char *id = strf("go=1.27,variant=%s", variant);
+
+	json_array_append_new(json_object_get(c->info, "cells"),
+			      json_pack("{s:s, s:{s:s, s:s}, s:s, s:b}", "id", id, "settings", "go", "1.27", "variant", variant, "go_version", "1.27.4",
+					"applicable", 1));
+
+	json_t *metrics = json_pack("{s:I, s:I, s:I, s:I, s:f, s:f, s:i}", "peak_rss_bytes", mb(36), "settled_rss_bytes", mb(36),
+				    "lazyfree_settled_bytes", mb(20), "working_set_settled_bytes", mb(16), "operations_per_s", per_s, "cpu_s", cpu_s,
+				    "minor_faults", faults);
+	json_t *run = run_with(metrics, json_pack("{s:s}", "release_s", "no mark dropped"), NULL);
+
+	json_object_set_new(run, "expectations",
+			    json_pack("[{s:s,s:b},{s:s,s:b},{s:s,s:b}]", "that", "operations_per_s > 10", "holds", 1, "that", "cpu_s < 10s", "holds", 1,
+				      "that", "minor_faults > 10", "holds", 1));
+	add_run(c, OUTCOME_OK, run);
+}
+
+/* Where a speed is expected, what it costs stands before what other tables have. */
+static void test_cost_comes_first(void **state)
+{
+	(void)state;
+	struct campaign *c = campaign_begin("What does it cost?");
+
+	add_speed(c, "steady", 4000, 0.25, 19000);
+	add_speed(c, "freed", 900, 1.5, 247000);
+	assert_table(c, 72,
+		     "drop: What does it cost?\n"
+		     "\n"
+		     "                             peak  operations   minor     CPU  settled\n"
+		     "Go      setting  outcome      RSS    a second  faults    time      RSS\n"
+		     "1.27.4  steady   ok       36.0 MB        4000   19000  250 ms  36.0 MB\n"
+		     "1.27.4  freed    ok       36.0 MB         900  247000  1.50 s  36.0 MB\n");
+	campaign_free(c);
+}
+
 static void test_columns_are_what_is_expected(void **state)
 {
 	(void)state;
@@ -660,7 +697,7 @@ int main(void)
 		cmocka_unit_test(test_empty_campaign),          cmocka_unit_test(test_long_settings_are_cut),
 		cmocka_unit_test(test_colour_only_where_asked), cmocka_unit_test(test_virtual_clock_says_what_it_saved),
 		cmocka_unit_test(test_virtual_time_that_ended_early_is_told), cmocka_unit_test(test_real_clock_says_nothing),
-		cmocka_unit_test(test_columns_are_what_is_expected), cmocka_unit_test(test_releases_that_are_alike_are_one_row),
+		cmocka_unit_test(test_columns_are_what_is_expected), cmocka_unit_test(test_cost_comes_first), cmocka_unit_test(test_releases_that_are_alike_are_one_row),
 		cmocka_unit_test(test_kept_and_expected), cmocka_unit_test(test_few_goroutines_are_not_told),
 	};
 
