@@ -279,8 +279,11 @@ static int build_failed(const struct job *j, const struct subprocess_result *res
 
 	while (len > skip && out[len - 1] == '\n')
 		len--;
+	/* "# package" stands above what is wrong in it, and many show the first line only. */
+	if (!skip && *out == '#' && memchr(out, '\n', len))
+		skip = (size_t)((const char *)memchr(out, '\n', len) - out) + 1;
 	return err_set(err, 0, "%s could not build the program %s (exit code %d):\n%s%.*s", j->toolchain->version_text, j->program->name,
-		       result->exit_code, skip ? "...\n" : "", (int)(len - skip), out + skip);
+		       result->exit_code, skip && len > OUTPUT_SHOWN ? "...\n" : "", (int)(len - skip), out + skip);
 }
 
 /* The -modfile with another go line, beside it the go.sum that belongs to it. */

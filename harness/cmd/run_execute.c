@@ -57,7 +57,16 @@ struct execution {
 
 static void fill(struct execution *x);
 
-void job_count(struct job *j, enum outcome o)
+/* Where something is expected of some cells, but nothing of this one, nobody means it to build. */
+static bool is_meant_to_build(const struct scenario *s, const struct cell *c)
+{
+	for (size_t i = 0; i < s->n_expect; i++)
+		if (cell_matches(c, s->expect[i].match, s->expect[i].n_match))
+			return true;
+	return !s->n_expect;
+}
+
+void job_count(struct job *j, const struct planned_run *p, enum outcome o)
 {
 	switch (o) {
 	case OUTCOME_HARNESS_ERROR:
@@ -65,6 +74,8 @@ void job_count(struct job *j, enum outcome o)
 		j->harness_errors++;
 		break;
 	case OUTCOME_BUILD_FAILED:
+		j->not_run += is_meant_to_build(j->scenario, &j->plan->cells[p->cell]);
+		break;
 	case OUTCOME_TOOLCHAIN_MISSING:
 		j->not_run++;
 		break;
@@ -91,7 +102,7 @@ static void write_run(struct job *j, const struct planned_run *p, struct record 
 	struct err cleanup_err err = ERR_INIT;
 	cleanup_json json_t *run = job_run_json(j, p, result, outcome, why, started, record_dir(record));
 
-	job_count(j, outcome);
+	job_count(j, p, outcome);
 	if (outcome == OUTCOME_HARNESS_ERROR || outcome == OUTCOME_NO_PERMISSION)
 		log_error("%s, repeat %u: %s", j->plan->cells[p->cell].id, p->repeat, why ? why : outcome_to_string(outcome));
 	if (record_finish(record, run, &err) < 0) {

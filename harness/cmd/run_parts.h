@@ -139,8 +139,8 @@ int job_write_campaign(const struct job *j, bool finished, struct err *err);
  * expectations from the record in run_dir. */
 json_t *job_run_json(const struct job *j, const struct planned_run *p, const struct run_result *result, enum outcome outcome,
 		     const char *why, const char *started, const char *run_dir);
-/* Into the tallies. */
-void job_count(struct job *j, enum outcome o);
+/* Into the tallies. A program that did not build counts where something is expected of that cell, or nothing of any. */
+void job_count(struct job *j, const struct planned_run *p, enum outcome o);
 void iso_time_now(char buf[32]);
 /* Real time that a run takes, as far as can be told before one has been made. 0: it ends by itself, nobody knows when. */
 double job_guess_run_s(const struct job *j);

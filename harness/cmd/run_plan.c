@@ -115,6 +115,8 @@ int job_plan_cells(struct job *j, struct err *err)
 		return r;
 	if (j->plan->n_order == 0 && j->plan->n_cells > 0)
 		return err_usage(err, "no cell of %s can be run: %s", j->scenario->name, j->plan->cells[0].why_not);
+	if (!j->options->go_list && !j->options->set.n && !j->options->limit && (r = plan_check_expectations(j->plan, err)) < 0)
+		return r;
 	j->cells = xcalloc(j->plan->n_cells, sizeof(*j->cells));
 	j->toolchains = xcalloc(j->plan->go.n, sizeof(*j->toolchains));
 	j->have = xcalloc(j->plan->n_order, sizeof(*j->have));

@@ -150,7 +150,7 @@ static bool is_finished(struct job *j, const struct planned_run *p)
 		return true;
 	if (is_to_be_done_again((enum outcome)o))
 		return false;
-	job_count(j, (enum outcome)o);
+	job_count(j, p, (enum outcome)o);
 	return true;
 }
 

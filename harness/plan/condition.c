@@ -189,15 +189,17 @@ static void split_words(const char *text, struct strv *ret)
 /* "outcome == go-fatal" */
 static int parse_outcome(const struct strv *words, struct condition *c, struct err *err)
 {
-	const char *names[OUTCOME_COUNT_];
+	const char *names[OUTCOME_TIMEOUT + 1]; /* those of a run that was made, and not disturbed */
 	int o = outcome_from_string(words->v[2]);
 
 	if (words->n != 3 || strcmp(words->v[1], "=="))
 		return err_usage(err, "an outcome is or is not: write outcome == ok, or another one");
-	for (int i = 0; i < OUTCOME_COUNT_; i++)
+	for (int i = 0; i <= OUTCOME_TIMEOUT; i++)
 		names[i] = outcome_to_string((enum outcome)i);
+	if (o > OUTCOME_TIMEOUT)
+		return err_usage(err, "nothing is expected of a run with the outcome %s: what is not meant to be run belongs into no `for`", words->v[2]);
 	if (o < 0) {
-		const char *near = nearest_word(words->v[2], names, OUTCOME_COUNT_);
+		const char *near = nearest_word(words->v[2], names, sizeof(names) / sizeof(*names));
 
 		return near ? err_usage(err, "there is no outcome '%s': did you mean '%s'?", words->v[2], near)
 			    : err_usage(err, "there is no outcome '%s': there are ok, exit, signal, oom-cgroup, oom-go, go-fatal, timeout",

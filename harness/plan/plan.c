@@ -373,6 +373,34 @@ const struct cell *plan_versus(const struct plan *p, const struct cell *c, const
 	return found == c ? NULL : found;
 }
 
+/* Why none of the cells that it is about is run; NULL: one is, or there is none on this machine. */
+static const char *why_never_expected(const struct plan *p, const struct expectation *e)
+{
+	const char *why = NULL;
+
+	for (size_t i = 0; i < p->n_cells; i++) {
+		const struct cell *c = &p->cells[i], *other = e->n_versus ? plan_versus(p, c, e->versus, e->n_versus) : c;
+
+		if (!cell_matches(c, e->match, e->n_match) || !other)
+			continue;
+		if (!c->why_not && !other->why_not)
+			return NULL;
+		why = c->why_not ? c->why_not : other->why_not;
+	}
+	return why;
+}
+
+int plan_check_expectations(const struct plan *p, struct err *err)
+{
+	for (size_t i = 0; i < p->scenario->n_expect; i++) {
+		const char *why = why_never_expected(p, &p->scenario->expect[i]);
+
+		if (why)
+			return err_usage(err, "%s: this expectation can never apply, for all cells that it is about are not applicable: %s", p->scenario->expect[i].place, why);
+	}
+	return 0;
+}
+
 struct plan *plan_free(struct plan *p)
 {
 	if (!p)

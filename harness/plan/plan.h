@@ -56,6 +56,9 @@ bool cell_matches(const struct cell *c, const struct match *match, size_t n);
 /* The cell that an expectation's `versus` names for this one: it differs in these settings only. Where several match (two patches of a
  * release) the one that is named exactly, else the newest. NULL: the plan has none, or it is the cell itself. */
 const struct cell *plan_versus(const struct plan *p, const struct cell *c, const struct match *versus, size_t n);
+/* A usage error where an expectation is about cells none of which is applicable: it could never fail. For a scenario as it stands; where
+ * the command line has set its axes that may well be so. */
+int plan_check_expectations(const struct plan *p, struct err *err);
 struct plan *plan_free(struct plan *p);
 
 static inline void cleanup_planp(struct plan **p)

@@ -257,6 +257,9 @@ static int convert_expectation(struct conversion *c, struct expectation *e, unsi
 
 	if (r < 0)
 		return r;
+	cleanup_free char *path = strf("expect[%u]", index);
+
+	e->place = places_find(c->places, path);
 	e->conditions = xcalloc(raw->that.n, sizeof(*e->conditions));
 	for (unsigned i = 0; i < raw->that.n; i++) {
 		if (condition_parse(raw->that.v[i], &e->conditions[i], c->err) < 0)
@@ -417,6 +420,7 @@ static void expectation_done(struct expectation *e)
 		condition_done(&e->conditions[i]);
 	free(e->conditions);
 	free(e->because);
+	free(e->place);
 }
 
 struct scenario *scenario_free(struct scenario *s)

@@ -79,6 +79,7 @@ struct expectation {
 	struct condition *conditions; /* owned; never empty */
 	size_t n_conditions;
 	char *because; /* owned */
+	char *place;   /* owned: "file:line:column" */
 	bool race;     /* what it is about is a race by nature: it holds for each of its ends, and cannot tell them from another cell's */
 	double share;  /* of the repeats in which it must hold; 1 by default */
 };

@@ -189,6 +189,15 @@ def test_build_failed(go_stimulus):
     assert result.code == 3
 
 
+def test_what_is_not_meant_to_build(memtide, scenario, toolchains):
+    """Where something is expected of other releases only, one that cannot build the program is told, and is no failure."""
+    extra = "axes: {go: [1.11, latest]}\nexpect: [{for: {go: 1.12..latest}, that: outcome == ok}]"
+    result = memtide("run", scenario("not-meant", program=f"{{dir: {GO_STIMULI / 'broken'}}}", extra=extra))
+    assert sorted(r["outcome"] for r in result.runs()) == ["build-failed", "ok"]
+    assert "undefined: undefinedInBroken" in result.out, "in the table the reason, not the line `# package` above it"
+    assert result.code == 0
+
+
 def test_toolchain_missing(go_stimulus):
     result = go_stimulus("broken", options=["--go", "1.11.99,latest"])
     outcomes = {r["cell"]["go"]: r["outcome"] for r in result.runs()}

@@ -290,6 +290,27 @@ static void matches_cells(void **state)
 	done(&f);
 }
 
+/* madvdontneed=0: 1.11 does not know it, and 1.15 does it by default. */
+static void tells_an_expectation_about_nothing_that_is_run(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	load(&f, FIXTURES "good-never-told.yaml");
+	make(&f, 1);
+	assert_int_equal(plan_check_expectations(f.p, &f.err), -EINVAL);
+	assert_non_null(strstr(err_text(&f.err), "good-never-told.yaml:14:5: this expectation can never apply"));
+	assert_non_null(strstr(err_text(&f.err), "madvdontneed"));
+	done(&f);
+
+	load(&f, FIXTURES "good-never-told.yaml");
+	f.s->n_expect--;
+	make(&f, 1);
+	assert_int_equal(plan_check_expectations(f.p, &f.err), 0);
+	f.s->n_expect++;
+	done(&f);
+}
+
 static const struct cell *versus(const struct plan *p, const char *id, const char *axis, const char *value)
 {
 	struct match m = { .axis = (char *)axis };
@@ -366,6 +387,7 @@ int main(void)
 		cmocka_unit_test(interleaves_repeats),
 		cmocka_unit_test(seed_42_is_this_order),
 		cmocka_unit_test(matches_cells),
+		cmocka_unit_test(tells_an_expectation_about_nothing_that_is_run),
 		cmocka_unit_test(finds_the_cell_that_differs_in_this_only),
 		cmocka_unit_test(tells_where_a_release_came_from),
 		cmocka_unit_test(refuses_too_many_cells),

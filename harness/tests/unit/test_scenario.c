@@ -51,6 +51,7 @@ static const struct flaw {
 	{ "expect-nonsense", "5:17", "is no condition" },
 	{ "expect-operator", "6:11", "'=' compares nothing" },
 	{ "expect-outcome", "5:17", "did you mean 'oom-cgroup'?" },
+	{ "expect-outcome-not-run", "5:17", "what is not meant to be run belongs into no `for`" },
 	{ "expect-outcome-less", "5:17", "an outcome is or is not" },
 	{ "expect-race", "5:39", "race is 'no': write race: true" },
 	{ "expect-share", "5:40", "more than 0 and at most 1" },
