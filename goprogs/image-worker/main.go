@@ -41,47 +41,35 @@ static unsigned scale(const unsigned char *image, size_t bytes, int seconds)
 import "C"
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"runtime"
 	"time"
 	"unsafe"
 
 	"memtide.dev/goprogs/mark"
+	"memtide.dev/goprogs/mark/args"
 )
 
-const imageSize = 2 << 20
+const images, imageSize = 150, 2 << 20
 
 func main() {
-	variant := flag.String("variant", "leaky", "leaky, freed or fixed")
-	images := flag.Int("images", 150, "how many images, one each half second")
-	flag.Parse()
-	if *variant != "leaky" && *variant != "freed" && *variant != "fixed" {
-		fmt.Fprintln(os.Stderr, "image-worker: there is no variant", *variant)
-		os.Exit(2)
-	}
-
+	variant := args.Variant("leaky", "freed", "fixed")
 	time.Sleep(100 * time.Millisecond) // the baseline, before the load
 
 	mark.At("load")
-	for i := 0; i < *images; i++ {
+	for i := 0; i < images; i++ {
 		seconds := 0
 		if i%3 == 2 {
 			seconds = 3
 		}
-		go scaled(*variant, seconds)
+		go scaled(variant, seconds)
 		time.Sleep(500 * time.Millisecond)
 	}
 	mark.At("after-load")
 
 	time.Sleep(5 * time.Minute)
 	mark.Runtime()
-
-	// Idle, until ended from outside: no timer that would keep the runtime's monitor awake.
-	for {
-		time.Sleep(24 * time.Hour)
-	}
+	mark.Idle()
 }
 
 // scaled returns what became of the image, or an error when that takes too long.

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"syscall"
+	"time"
 )
 
 // fd is where marks go: what MEMTIDE_MARK_FD names, else 2.
@@ -45,6 +46,14 @@ func Runtime() {
 	Value("stacks", int64(m.StackInuse))
 	Value("profile_buckets", int64(m.BuckHashSys))
 	Value("gc_count", int64(m.NumGC))
+}
+
+// Idle does nothing until the program is ended from outside. No ticker: a timer that fires keeps the runtime's monitor from its deep
+// sleep, and with it changes what is measured.
+func Idle() {
+	for {
+		time.Sleep(24 * time.Hour)
+	}
 }
 
 func say(label, line string) {

@@ -8,11 +8,10 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
-	"os"
 	"time"
 
 	"memtide.dev/goprogs/mark"
+	"memtide.dev/goprogs/mark/args"
 )
 
 const (
@@ -22,18 +21,12 @@ const (
 )
 
 func main() {
-	variant := flag.String("variant", "leaky", "leaky, close or cancel")
-	flag.Parse()
-	switch *variant {
-	case "leaky", "close", "cancel":
-	default:
-		os.Exit(2)
-	}
+	variant := args.Variant("leaky", "close", "cancel")
 	time.Sleep(5 * time.Second)
 
 	mark.At("load")
 	for i := 0; i < jobs; i++ {
-		if job(*variant) == nil {
+		if job(variant) == nil {
 			panic("no item was bad")
 		}
 		time.Sleep(every)
@@ -41,9 +34,7 @@ func main() {
 	mark.At("after-load")
 	time.Sleep(9 * time.Minute)
 	mark.Runtime()
-	for {
-		time.Sleep(24 * time.Hour)
-	}
+	mark.Idle()
 }
 
 // job is what starts the producer; it returns when the consumer does.

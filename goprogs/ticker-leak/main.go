@@ -9,12 +9,11 @@
 package main
 
 import (
-	"flag"
 	"net"
-	"os"
 	"time"
 
 	"memtide.dev/goprogs/mark"
+	"memtide.dev/goprogs/mark/args"
 )
 
 const (
@@ -24,18 +23,14 @@ const (
 )
 
 func main() {
-	variant := flag.String("variant", "leaky", "leaky or fixed")
-	flag.Parse()
-	if *variant != "leaky" && *variant != "fixed" {
-		os.Exit(2)
-	}
+	fixed := args.Variant("leaky", "fixed") == "fixed"
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check(err)
 	go func() {
 		for {
 			conn, err := listener.Accept()
 			check(err)
-			go serve(conn, *variant == "fixed")
+			go serve(conn, fixed)
 		}
 	}()
 	time.Sleep(5 * time.Second)
@@ -57,9 +52,7 @@ func main() {
 	mark.At("after-load")
 	time.Sleep(9 * time.Minute)
 	mark.Runtime()
-	for {
-		time.Sleep(24 * time.Hour)
-	}
+	mark.Idle()
 }
 
 // serve reads until the connection ends.
