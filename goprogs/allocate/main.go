@@ -8,14 +8,11 @@ package main
 
 import (
 	"flag"
-	"fmt"
-	"os"
 	"runtime/debug"
-	"strconv"
-	"strings"
 	"time"
 
 	"memtide.dev/goprogs/mark"
+	"memtide.dev/goprogs/mark/args"
 )
 
 const pageSize = 4096
@@ -25,43 +22,31 @@ const pageSize = 4096
 var sink [][]byte
 
 func main() {
-	sizes := flag.String("sizes", "100MB,200MB,500MB", "what to allocate, one after the other")
+	sizes := args.Sizes{100 << 20, 200 << 20, 500 << 20}
+	flag.Var(&sizes, "sizes", "what to allocate, one after the other")
 	hold := flag.Duration("hold", time.Second, "how long everything stays alive")
 	free := flag.Bool("free", false, "call debug.FreeOSMemory() after the drop")
-	variant := flag.String("variant", "held", "held: alive until the drop; classic: local variables, as people write it; live: never dropped")
 	tell := flag.Duration("tell", 0, "how long after the drop to tell what the runtime accounts for; 0: never")
-	flag.Parse()
-
-	bytes, err := parseSizes(*sizes)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "allocate: -sizes:", err)
-		os.Exit(2)
-	}
+	// Alive until the drop; local variables, as people write it; never dropped.
+	variant := args.Variant("held", "classic", "live")
 
 	time.Sleep(100 * time.Millisecond) // the baseline, before the load
 
 	mark.At("load")
-	switch *variant {
-	case "held":
-		for _, n := range bytes {
+	if variant == "classic" {
+		classic(sizes)
+	} else {
+		for _, n := range sizes {
 			sink = append(sink, allocate(n))
 		}
-		mark.At("loaded")
+	}
+	mark.At("loaded")
+	if variant == "held" {
 		time.Sleep(*hold)
 		sink = nil
+	}
+	if variant != "live" {
 		mark.At("dropped")
-	case "classic":
-		classic(bytes)
-		mark.At("loaded")
-		mark.At("dropped")
-	case "live":
-		for _, n := range bytes {
-			sink = append(sink, allocate(n))
-		}
-		mark.At("loaded")
-	default:
-		fmt.Fprintf(os.Stderr, "allocate: -variant %q: there are held, classic and live\n", *variant)
-		os.Exit(2)
 	}
 	if *free {
 		debug.FreeOSMemory()
@@ -71,12 +56,7 @@ func main() {
 		time.Sleep(*tell)
 		mark.Runtime()
 	}
-
-	// Idle, until ended from outside. No ticker: a timer that fires keeps the runtime's monitor from its deep sleep, and
-	// with it changes what is measured.
-	for {
-		time.Sleep(24 * time.Hour)
-	}
+	mark.Idle()
 }
 
 // allocate returns n bytes, every page of them touched.
@@ -101,23 +81,4 @@ func classic(sizes []int) {
 			b[i] = 1
 		}
 	}
-}
-
-// parseSizes reads "100MB,512kB"; units are powers of 1024.
-func parseSizes(list string) ([]int, error) {
-	var sizes []int
-	for _, text := range strings.Split(list, ",") {
-		number, unit := text, 1
-		for suffix, factor := range map[string]int{"kB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30} {
-			if strings.HasSuffix(text, suffix) {
-				number, unit = strings.TrimSuffix(text, suffix), factor
-			}
-		}
-		n, err := strconv.Atoi(number)
-		if err != nil || n <= 0 || n > (1<<40)/unit {
-			return nil, fmt.Errorf("%q is not a size: write a whole number and kB, MB or GB", text)
-		}
-		sizes = append(sizes, n*unit)
-	}
-	return sizes, nil
 }

@@ -33,13 +33,11 @@ static void work(size_t bytes, int leak)
 import "C"
 
 import (
-	"flag"
-	"fmt"
-	"os"
 	"runtime"
 	"time"
 
 	"memtide.dev/goprogs/mark"
+	"memtide.dev/goprogs/mark/args"
 )
 
 const (
@@ -48,20 +46,14 @@ const (
 )
 
 func main() {
-	variant := flag.String("variant", "leaky", "leaky, freed or arenas")
-	flag.Parse()
-
+	variant := args.Variant("leaky", "freed", "arenas")
 	turn := make(chan bool)
 	threads, leak := 1, C.int(0)
-	switch *variant {
+	switch variant {
 	case "leaky":
 		leak = 1
-	case "freed":
 	case "arenas":
 		threads = calls
-	default:
-		fmt.Fprintln(os.Stderr, "cgo-malloc: there is no variant", *variant)
-		os.Exit(2)
 	}
 	for i := 0; i < threads; i++ {
 		go worker(turn, leak)
@@ -78,11 +70,7 @@ func main() {
 
 	time.Sleep(5 * time.Minute)
 	mark.Runtime()
-
-	// Idle, until ended from outside: no timer that would keep the runtime's monitor awake.
-	for {
-		time.Sleep(24 * time.Hour)
-	}
+	mark.Idle()
 }
 
 // worker makes a call of C whenever it is its turn, always from the same thread.

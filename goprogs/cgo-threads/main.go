@@ -26,33 +26,27 @@ import "C"
 
 import (
 	"flag"
-	"fmt"
-	"os"
 	"runtime/debug"
 	"sync"
 	"time"
 
 	"memtide.dev/goprogs/mark"
+	"memtide.dev/goprogs/mark/args"
 )
 
 func main() {
-	variant := flag.String("variant", "leaky", "leaky, semaphore or limit")
 	calls := flag.Int("calls", 200, "how many calls of 10 s each, ten begin each 100 ms")
 	max := flag.Int("max", 10000, "how many threads the runtime allows; 10000 is its own default")
-	flag.Parse()
+	variant := args.Variant("leaky", "semaphore", "limit")
 
 	debug.SetMaxThreads(*max)
 	atOnce, every, takes := *calls, 100*time.Millisecond, 10*time.Second
-	switch *variant {
-	case "leaky":
+	switch variant {
 	case "semaphore":
 		atOnce = 8
 	case "limit":
 		*calls, every, takes = 2**max, 0, time.Hour
 		atOnce = *calls
-	default:
-		fmt.Fprintln(os.Stderr, "cgo-threads: there is no variant", *variant)
-		os.Exit(2)
 	}
 
 	time.Sleep(100 * time.Millisecond) // the baseline, before the load
@@ -77,9 +71,5 @@ func main() {
 
 	time.Sleep(4 * time.Minute)
 	mark.Runtime()
-
-	// Idle, until ended from outside: no timer that would keep the runtime's monitor awake.
-	for {
-		time.Sleep(24 * time.Hour)
-	}
+	mark.Idle()
 }

@@ -7,14 +7,13 @@
 package main
 
 import (
-	"flag"
-	"os"
 	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"memtide.dev/goprogs/mark"
+	"memtide.dev/goprogs/mark/args"
 )
 
 const (
@@ -30,13 +29,9 @@ var (
 )
 
 func main() {
-	variant := flag.String("variant", "leak-none", "leak- or idle-, then none, gcpercent or free")
-	flag.Parse()
-	words := strings.SplitN(*variant+"-", "-", 3)
+	variant := args.Variant("leak-none", "leak-gcpercent", "leak-free", "idle-none", "idle-gcpercent", "idle-free")
+	words := strings.Split(variant, "-")
 	what, remedy := words[0], words[1]
-	if (what != "leak" && what != "idle") || (remedy != "none" && remedy != "gcpercent" && remedy != "free") {
-		os.Exit(2)
-	}
 	if remedy == "gcpercent" {
 		debug.SetGCPercent(10)
 	}
@@ -67,9 +62,7 @@ func main() {
 	mark.At("idle")
 	time.Sleep(40 * time.Second)
 	mark.Value("operations", freed)
-	for {
-		time.Sleep(24 * time.Hour)
-	}
+	mark.Idle()
 }
 
 // allocate returns n bytes, every page of them touched.

@@ -6,14 +6,13 @@
 package main
 
 import (
-	"flag"
 	"net"
 	"net/http"
-	"os"
 	"runtime"
 	"time"
 
 	"memtide.dev/goprogs/mark"
+	"memtide.dev/goprogs/mark/args"
 )
 
 const (
@@ -23,16 +22,11 @@ const (
 )
 
 func main() {
-	variant := flag.String("variant", "leaky", "leaky or fixed")
-	flag.Parse()
+	variant := args.Variant("leaky", "fixed")
 	dialer := &net.Dialer{Timeout: 2 * time.Second}
 	client := &http.Client{Transport: &http.Transport{DialContext: dialer.DialContext}}
-	switch *variant {
-	case "leaky":
-	case "fixed":
+	if variant == "fixed" {
 		client.Timeout = 2 * time.Second
-	default:
-		os.Exit(2)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -49,9 +43,7 @@ func main() {
 	mark.At("after-load")
 	time.Sleep(9 * time.Minute)
 	mark.Runtime()
-	for {
-		time.Sleep(24 * time.Hour)
-	}
+	mark.Idle()
 }
 
 func handle(client *http.Client, url string) {
