@@ -121,6 +121,17 @@ void curve_plateaus(const struct curve *c, struct plateaus *ret);
 void plateaus_done(struct plateaus *p);
 #define cleanup_plateaus __attribute__((cleanup(plateaus_done)))
 
+/* A curve that climbs in steps: each a new maximum by `least` or more, apart by flat parts. What climbs within a fiftieth of the time is
+ * one step. */
+struct staircase {
+	unsigned steps;
+	int64_t last_ns;    /* end of the last step, on the curve's clock */
+	int64_t longest_ns; /* the longest flat part between two steps */
+};
+/* Within [from_ns, to_ns). true: there are three steps or more, it ends on the highest, and it has not rested there for clearly longer (half
+ * as long again) than between two of them: nothing tells that no other step comes. */
+bool curve_climbs_in_steps(const struct curve *c, int64_t from_ns, int64_t to_ns, uint64_t least, struct staircase *ret);
+
 /* Theil-Sen: the median of the slopes between all pairs of (at most 300) equally spaced values in [from_ns, to_ns), per
  * second, with the 95 % interval by Kendall's tau. The interval takes the values for independent, which memory is not: it
  * tells the spread of the slopes, not a probability. false: fewer than 10 values. */

@@ -297,3 +297,38 @@ bool curve_slope(const struct curve *c, int64_t from_ns, int64_t to_ns, struct s
 	ret->high_per_s = slopes[high < pairs ? high : pairs - 1];
 	return true;
 }
+
+/* ---- a staircase --------------------------------------------------------------------------------------------------------------------- */
+
+#define STEPS_MIN 3
+
+bool curve_climbs_in_steps(const struct curve *c, int64_t from_ns, int64_t to_ns, uint64_t least, struct staircase *ret)
+{
+	int64_t together_ns = (to_ns - from_ns) / 50;
+	uint64_t level = MISSING, last = MISSING;
+
+	*ret = (struct staircase){ .last_ns = from_ns };
+	for (size_t i = 0; i < c->n && c->v[i].t_ns < to_ns; i++) {
+		uint64_t v = c->v[i].value;
+		int64_t t = c->v[i].t_ns > from_ns ? c->v[i].t_ns : from_ns;
+
+		if (v == MISSING)
+			continue;
+		last = v;
+		/* What holds when it begins is no step. */
+		if (c->v[i].t_ns <= from_ns || level == MISSING) {
+			level = v;
+			continue;
+		}
+		if (v < level + least)
+			continue;
+		if (!ret->steps || t - ret->last_ns > together_ns) {
+			if (ret->steps && t - ret->last_ns > ret->longest_ns)
+				ret->longest_ns = t - ret->last_ns;
+			ret->steps++;
+		}
+		ret->last_ns = t;
+		level = v;
+	}
+	return ret->steps >= STEPS_MIN && last + least > level && to_ns - ret->last_ns <= ret->longest_ns + ret->longest_ns / 2;
+}

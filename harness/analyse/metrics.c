@@ -104,8 +104,20 @@ bool metric_tail_unseen(const struct work *w, const struct curve *c)
 	return curve_gaps(c, w->tail_ns, w->end_ns) > (w->end_ns - w->tail_ns) / 2;
 }
 
+/* In the phase that it ends in: what climbed under a load says nothing of the time after it. */
+static bool climbs_in_steps(const struct work *w, struct staircase *ret)
+{
+	int64_t from = 0;
+
+	for (size_t i = 0; i < w->series->n_marks; i++)
+		if (w->series->marks[i].t_ns < w->tail_ns && w->series->marks[i].t_ns > from)
+			from = w->series->marks[i].t_ns;
+	return curve_climbs_in_steps(&w->rss, from, w->end_ns, w->peak / 50, ret);
+}
+
 static void add_settled(struct work *w)
 {
+	struct staircase stairs;
 	uint64_t low, high;
 
 	w->settled = MISSING;
@@ -118,6 +130,9 @@ static void add_settled(struct work *w)
 	} else if ((high - low) > w->peak / 50) {
 		metric_missing(w, METRIC_SETTLED_RSS, "still moving at the end: by %.1f %% of the peak in the last tenth of the run",
 			100 * (double)(high - low) / (double)w->peak);
+	} else if (climbs_in_steps(w, &stairs)) {
+		metric_missing(w, METRIC_SETTLED_RSS, "it climbs in steps up to %.1f s apart (%u of them), and the last is only %.1f s before the end",
+			(double)stairs.longest_ns / 1e9, stairs.steps, (double)(w->end_ns - stairs.last_ns) / 1e9);
 	} else {
 		w->settled = curve_median(&w->rss, w->tail_ns, w->end_ns);
 		told_count(w, METRIC_SETTLED_RSS, w->settled);

@@ -212,6 +212,47 @@ static void test_peak_between_samples(void **state)
 	assert_why(f, "released_share", "no peak");
 }
 
+/* Flat for the last tenth, and for as long before each step. */
+static void test_a_staircase_has_not_settled(void **state)
+{
+	static const struct {
+		int64_t step_ms[4]; /* 100 MB more at each; 0: none */
+		double end_mb;      /* from 500 ms after the last one on; 0: as it is */
+		bool mark;          /* after the last step */
+		bool settled;
+	} cases[] = {
+		{ { 2500, 4500, 6500, 8500 }, 0, false, false },
+		{ { 2000, 4500, 7000, 9500 }, 0, false, false },
+		{ { 1500, 3000, 4500, 6000 }, 0, false, true },  /* as flat as ever for thrice as long */
+		{ { 2000, 9000, 0, 0 }, 0, false, true },        /* two are no staircase */
+		{ { 2000, 4000, 6000, 8000 }, 50, false, true }, /* it has come down */
+		{ { 2000, 4000, 6000, 8000 }, 0, true, true },   /* the program says that what made it climb is over */
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		int64_t last = 0;
+		double mb = 5;
+
+		f->series.n_samples = f->series.n_marks = 0;
+		sample(f, 0, 5);
+		for (size_t k = 0; k < 4 && cases[i].step_ms[k]; k++) {
+			sample(f, last = cases[i].step_ms[k], mb += 50);
+			sample(f, last + 20, mb += 50);
+		}
+		if (cases[i].end_mb > 0)
+			sample(f, last + 500, cases[i].end_mb);
+		if (cases[i].mark)
+			mark(f, last + 600, "after-load");
+		for (int64_t t = last + 1000; t <= 11000; t += 250)
+			sample(f, t, cases[i].end_mb > 0 ? cases[i].end_mb : mb);
+		compute(f);
+		assert_int_equal(json_is_number(json_object_get(f->metrics, "settled_rss_bytes")), cases[i].settled);
+		if (!cases[i].settled)
+			assert_non_null(strstr(json_string_value(json_object_get(f->missing, "settled_rss_bytes")), "it climbs in steps up to"));
+	}
+}
+
 static void test_still_moving(void **state)
 {
 	struct fixture *f = *state;
@@ -548,6 +589,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_lazyfree_is_held, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_held, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_peak_between_samples, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_staircase_has_not_settled, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_still_moving, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_run_cut_short, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_baseline_is_weighed_by_time, setup, teardown),
