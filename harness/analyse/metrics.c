@@ -17,7 +17,7 @@ void metric_told(struct work *w, enum metric m, json_t *value)
 	json_object_set_new(w->metrics, metric_name(m), value);
 }
 
-static void told_count(struct work *w, enum metric m, uint64_t n)
+void metric_told_count(struct work *w, enum metric m, uint64_t n)
 {
 	metric_told(w, m, json_integer((json_int_t)n));
 }
@@ -43,7 +43,7 @@ void metric_counted(struct work *w, enum metric m, uint64_t n, const char *why_n
 	if (n == MISSING)
 		metric_missing(w, m, "%s", why_not);
 	else
-		told_count(w, m, n);
+		metric_told_count(w, m, n);
 }
 
 static uint64_t larger(uint64_t a, uint64_t b)
@@ -135,7 +135,7 @@ static void add_settled(struct work *w)
 			(double)stairs.longest_ns / 1e9, stairs.steps, (double)(w->end_ns - stairs.last_ns) / 1e9);
 	} else {
 		w->settled = curve_median(&w->rss, w->tail_ns, w->end_ns);
-		told_count(w, METRIC_SETTLED_RSS, w->settled);
+		metric_told_count(w, METRIC_SETTLED_RSS, w->settled);
 	}
 }
 

@@ -27,7 +27,7 @@ static void add_told(struct work *w, enum metric m, const char *name)
 	uint64_t last = last_told(w, name);
 
 	if (last != MISSING)
-		metric_counted(w, m, last, "");
+		metric_told_count(w, m, last);
 	else
 		metric_missing(w, m, "the program did not tell %s", name);
 }
@@ -99,7 +99,7 @@ static void add_settled(struct work *w, const struct accounting *a)
 	else if (!metric_ended_as_planned(w, a->metric))
 		return;
 	else if (!c.n)
-		metric_counted(w, a->metric, told, "");
+		metric_told_count(w, a->metric, told);
 	else
 		(void)add_tail(w, a->metric, &c, "nothing was read in the last tenth of the run");
 }
@@ -135,7 +135,7 @@ static void add_peak(struct work *w, enum metric m, const struct curve *c)
 	uint64_t low, high;
 
 	if (curve_range(c, 0, w->end_ns, &low, &high))
-		metric_counted(w, m, high, "");
+		metric_told_count(w, m, high);
 	else
 		unread(w, m);
 }
@@ -227,7 +227,7 @@ static void add_part(struct work *w, enum rss_part part)
 		if (n == MISSING)
 			unsplit(w, m, " in the last tenth of the run");
 		else
-			metric_counted(w, m, n, NULL);
+			metric_told_count(w, m, n);
 	}
 	if (part != RSS_OBJECTS && part != RSS_NATIVE)
 		return;

@@ -24,7 +24,9 @@ struct work {
 /* metrics.c */
 void metric_told(struct work *w, enum metric m, json_t *value);
 void metric_missing(struct work *w, enum metric m, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* A number that was counted, or the reason for which it was not. */
+/* A number that was counted. */
+void metric_told_count(struct work *w, enum metric m, uint64_t n);
+/* The same, or the reason for which it was not. */
 void metric_counted(struct work *w, enum metric m, uint64_t n, const char *why_not);
 /* false: it did not, and the metric is missing for it. */
 bool metric_ended_as_planned(struct work *w, enum metric m);

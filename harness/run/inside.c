@@ -41,8 +41,7 @@ static bool has_exited(const struct inside *in)
 	return poll(&p, 1, 0) == 1;
 }
 
-/* The sentence without its advice, and without the number of a process that nobody will see again. */
-static void keep_why(char ret[INSIDE_WHY_MAX], const struct err *err)
+void inside_keep_why(char ret[INSIDE_WHY_MAX], const struct err *err)
 {
 	const char *text = err_text(err);
 	int begin = 0;
@@ -99,7 +98,7 @@ static void try_to_open(struct inside *in)
 		in->target = NULL;
 		in->tried = why != GO_REFUSED_GONE;
 		if (why != GO_REFUSED_GONE || !in->report.by) /* that it ended does not say why it was not read before */
-			keep_why(in->report.why, &err);
+			inside_keep_why(in->report.why, &err);
 		in->report.forbidden |= why == GO_REFUSED_RIGHTS;
 		return;
 	}
@@ -208,7 +207,7 @@ static bool take_split(struct inside *in)
 	in->report.splits_raced += r == -EAGAIN;
 	/* A target that is gone has said so by its end. */
 	if (r < 0 && r != -EAGAIN && r != -ESRCH)
-		keep_why(in->report.split_why, &err);
+		inside_keep_why(in->report.split_why, &err);
 	if (r < 0)
 		return false;
 	keep_split(in, splitter_at_ns(in->splitter) - clock->exec_ns + skipped, &s);

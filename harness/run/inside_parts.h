@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "run/inside.h"
 
+struct err;
 struct go_target;
 struct splitter;
 struct symbols;
@@ -36,5 +37,7 @@ struct inside {
 
 /* Real time since the target's exec. */
 int64_t inside_age_ns(const struct inside *in);
+/* The sentence without its advice, and without the number of a process that nobody will see again. */
+void inside_keep_why(char ret[INSIDE_WHY_MAX], const struct err *err);
 /* Goroutines, threads and heap profile, as far as that is worth its time. at: a mark's name, "end". */
 void inside_snapshot(struct inside *in, int64_t t_ns, const char *at, bool last);

@@ -163,8 +163,7 @@ static void look_at_heap(struct inside *in, const char *at, bool last)
 	if (r >= 0)
 		in->report.heap_profiles++;
 	else
-		(void)snprintf(in->report.heap_profile_why, sizeof(in->report.heap_profile_why), "%.*s", (int)strcspn(err_text(&err), "\n"),
-			       err_text(&err));
+		inside_keep_why(in->report.heap_profile_why, &err);
 }
 
 void inside_snapshot(struct inside *in, int64_t t_ns, const char *at, bool last)
