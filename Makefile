@@ -230,7 +230,12 @@ clean: ## removes what was built (results and caches stay)
 	rm -rf $O
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | awk -F'|' -v most=80 '{ \
+		n = split($$2, word, " "); line = sprintf("  make %-16s", $$1); \
+		for (i = 1; i <= n; i++) { \
+			if (length(line) + 1 + length(word[i]) > most) { print line; line = sprintf("%24s", "") } \
+			line = line (line ~ /^ +$$/ ? "" : " ") word[i] \
+		} print line }'
 
 FORCE:
 .PHONY: all deps reproduce corpus corpus-mutations mechanisms three-programs gallery check check-built fuzz fuzz-built hdr-check house-check bench bench-built validate-clock clean help FORCE

@@ -517,3 +517,9 @@ def test_run_draws_and_show_names_the_figures(memtide, scenario, stimulus):
     for path in drawn:
         assert path in done.out
     assert "Figures:" in memtide("show", done.campaign.path).out
+
+
+def test_make_help_fits_a_terminal():
+    lines = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert any(line.startswith("  make check ") for line in lines)
+    assert max(map(len, lines)) <= 80
