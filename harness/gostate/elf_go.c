@@ -106,6 +106,7 @@ bool elf_symbols(Elf *elf, struct elf_symbol *v, size_t n)
 			if (strncmp(key.name, "runtime.", 8) != 0 || !(hit = bsearch(&key, v, n, sizeof(*v), by_symbol_name)) || hit->address)
 				continue;
 			hit->address = sym.st_value;
+			hit->size = sym.st_size;
 			found = true;
 		}
 	}

@@ -17,6 +17,7 @@ void elf_go_string(Elf *elf, uint64_t address, char *ret, size_t n);
 struct elf_symbol {
 	const char *name;
 	uint64_t address; /* 0: there is none of this name */
+	uint64_t size;
 };
 /* The addresses of symbols of .symtab, in one walk. v: sorted by name. Whether any was found. */
 bool elf_symbols(Elf *elf, struct elf_symbol *v, size_t n);

@@ -18,6 +18,8 @@
 static const char *const place_names[] = { GO_PLACES(TEXT_) };
 static const char *const member_names[] = { GO_MEMBERS(TEXT_) };
 static const char *const type_names[] = { GO_TYPES(TEXT_) };
+#define WITNESS_(name) name,
+static const char *const witness_names[] = { GO_WITNESSES(WITNESS_) };
 
 const char *layout_place_names(enum go_place_id id)
 {
@@ -181,8 +183,12 @@ static bool layout_from_dwarf(struct go_layout *l, Elf *elf, int fd)
 static bool layout_from_symbols(struct go_layout *l, Elf *elf)
 {
 	struct wanted *w = wanted_names();
-	struct elf_symbol *v = xcalloc(w->n, sizeof(*v));
+	struct elf_symbol *v;
 	bool found;
+
+	want_all(w, witness_names, GO_WITNESS_COUNT_);
+	qsort(w->v, w->n, sizeof(w->v[0]), by_name);
+	v = xcalloc(w->n, sizeof(*v));
 
 	for (size_t i = 0; i < w->n; i++)
 		v[i].name = w->v[i].name;
@@ -194,18 +200,56 @@ static bool layout_from_symbols(struct go_layout *l, Elf *elf)
 		for (int which = 0; which < GO_NAMES_MAX && next_name(&at, &p); which++)
 			l->symbol[i][which] = v[find_wanted(w, p.name) - w->v].address;
 	}
+	for (int i = 0; i < GO_WITNESS_COUNT_; i++)
+		l->witness_bytes[i] = v[find_wanted(w, witness_names[i]) - w->v].size;
 	free(v);
 	free(w);
 	return found;
+}
+
+void layout_read_sizes(int fd, struct go_layout *l)
+{
+	Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
+
+	if (elf)
+		(void)layout_from_symbols(l, elf);
+	elf_end(elf);
+}
+
+size_t layout_release_length(const char *version)
+{
+	size_t n;
+
+	if (strncmp(version, "go1.", 4) != 0 || strstr(version, "devel"))
+		return 0;
+	n = 4 + strspn(version + 4, "0123456789.abcdefghijklmnopqrstuvwxyz");
+	return n > 4 && !strstr(version, "..") && (!version[n] || strchr(" -+", version[n])) ? n : 0;
+}
+
+/* The first witness that both have, in two sizes; -1: there is none. */
+static int differs(const struct go_layout *a, const struct go_layout *b)
+{
+	for (int i = 0; i < GO_WITNESS_COUNT_; i++)
+		if (a->witness_bytes[i] && b->witness_bytes[i] && a->witness_bytes[i] != b->witness_bytes[i])
+			return i;
+	return -1;
 }
 
 int layout_complete(struct go_layout *l, const struct go_layout *from, struct err *err)
 {
 	if (l->source != LAYOUT_PARTIAL)
 		return 0;
-	if (from->source != LAYOUT_DWARF || strcmp(from->version, l->version) != 0)
+	size_t release = layout_release_length(l->version);
+	int witness = differs(l, from);
+
+	if (from->source != LAYOUT_DWARF || !release || layout_release_length(from->version) != release ||
+	    strncmp(from->version, l->version, release) != 0)
 		return err_set(err, 0, "offsets of %s do not fit a binary of %s", from->version[0] ? from->version : "an unknown release",
 			       l->version[0] ? l->version : "an unknown release");
+	if (witness >= 0)
+		return err_set(err, 0, "its debug information was left out (-ldflags=-w), and its runtime is not the one of %s: %s has %llu bytes, "
+				       "not %llu", from->version, witness_names[witness], (unsigned long long)l->witness_bytes[witness],
+			       (unsigned long long)from->witness_bytes[witness]);
 	for (int i = 0; i < GO_PLACE_COUNT_; i++) {
 		const struct go_place *f = &from->place[i];
 		uint64_t variable = f->which < GO_NAMES_MAX ? l->symbol[i][f->which] : 0;

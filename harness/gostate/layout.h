@@ -9,6 +9,7 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct err;
@@ -132,6 +133,21 @@ struct err;
 	X(SCAVENGE_CHUNK, "runtime.atomicScavChunkData")                                                                         \
 	X(GC_BITS_ARENA, "runtime.gcBitsArena")
 
+/* Variables of the structs that are read: where two binaries have the same sizes of them, what one's offsets say holds for the other. A
+ * release from 1.11 on has all but one. */
+#define GO_WITNESSES(X)                                                                                                         \
+	X("runtime.memstats")                                                                                                    \
+	X("runtime.gcController")                                                                                                \
+	X("runtime.sched")                                                                                                       \
+	X("runtime.mheap_")                                                                                                      \
+	X("runtime.debug")                                                                                                       \
+	X("runtime.g0")                                                                                                          \
+	X("runtime.m0")                                                                                                          \
+	X("runtime.emptymspan")                                                                                                  \
+	X("runtime.firstmoduledata")
+#define GO_COUNT_WITNESS_(name) +1
+enum { GO_WITNESS_COUNT_ = 0 GO_WITNESSES(GO_COUNT_WITNESS_) };
+
 #define GO_ENUM_PLACE_(name, names) GO_##name,
 #define GO_ENUM_MEMBER_(name, names) GO_##name,
 #define GO_ENUM_TYPE_(name, names) GO_TYPE_##name,
@@ -172,13 +188,21 @@ struct go_layout {
 	/* Of LAYOUT_PARTIAL: the address of the variable in each of a place's names. Which name a release uses only its offsets tell:
 	 * runtime.gcController is there from 1.17 on, and has the heap's counters from 1.19 on. 0: no such symbol. */
 	uint64_t symbol[GO_PLACE_COUNT_][GO_NAMES_MAX];
+	/* Of LAYOUT_PARTIAL, and of what layout_read_sizes() was called for. 0: no such symbol. */
+	uint64_t witness_bytes[GO_WITNESS_COUNT_];
 };
 
 /* Reads the binary at an open fd; name is for errors. No Go binary at all is an error that says so; one without DWARF or symbols is
  * not, see source. Caller frees with free(). */
 int layout_read(int fd, const char *name, struct go_layout **ret, struct err *err);
-/* Of LAYOUT_PARTIAL, LAYOUT_SYMBOLS: with the offsets and sizes of `from`, a binary of the same Go release with DWARF (offsets.h). What
- * is complete already is left as it is. */
+/* The sizes of the witnesses, by the symbols of the binary that l was read from. */
+void layout_read_sizes(int fd, struct go_layout *l);
+/* How much of a version names the release: "go1.22.1" of "go1.22.1 X:arenas" (an experiment) and of "go1.22.1 (Red Hat 1.22.1-1)". 0: it
+ * names none. */
+size_t layout_release_length(const char *version);
+/* Of LAYOUT_PARTIAL, LAYOUT_SYMBOLS: with the offsets and sizes of `from`, a binary of the same Go release with DWARF and the sizes of
+ * its witnesses (offsets.h), whatever experiments each was built with: where a witness has another size, that is an error. What is
+ * complete already is left as it is. */
 int layout_complete(struct go_layout *l, const struct go_layout *from, struct err *err);
 /* "runtime.gcController:heapInUse;...": for messages and tests. Static. */
 const char *layout_place_names(enum go_place_id id);

@@ -30,11 +30,11 @@ class Builder:
     def newest(self):
         return max(self.goroots)
 
-    def run(self, minor, *args, cgo=False, cwd=SOURCES):
-        run_go(self.goroots[minor], self.folder, cwd, *args, cgo=cgo, CGO_CFLAGS="-g -O2 -gdwarf-4")
+    def run(self, minor, *args, cgo=False, cwd=SOURCES, **more):
+        run_go(self.goroots[minor], self.folder, cwd, *args, cgo=cgo, CGO_CFLAGS="-g -O2 -gdwarf-4", **more)
 
-    def __call__(self, minor, *flags, cgo=False):
-        out = self.folder / f"1.{minor}-{'cgo' if cgo else 'go'}{''.join(flags).replace(' ', '').replace('=', '-')}"
+    def __call__(self, minor, *flags, cgo=False, experiment=""):
+        out = self.folder / f"1.{minor}-{'cgo' if cgo else 'go'}{experiment}{''.join(flags).replace(' ', '').replace('=', '-')}"
         if not out.exists():
             sources = SOURCES
             if cgo:
@@ -42,7 +42,7 @@ class Builder:
                 if not sources.exists():
                     shutil.copytree(SOURCES, sources)
                     (sources / "c.go").write_text("package main\n\n// int own(void) { return 1; }\nimport \"C\"\n\nvar _ = C.own()\n")
-            self.run(minor, "build", *flags, "-o", out, ".", cgo=cgo, cwd=sources)
+            self.run(minor, "build", *flags, "-o", out, ".", cgo=cgo, cwd=sources, GOEXPERIMENT=experiment)
         return out
 
 
@@ -217,6 +217,32 @@ def test_without_debug_information(build, builder, release):
         # Where a name lies in its variable is the same, and which name it is.
         got, want = live.peek("layout"), whole.peek("layout")
         assert {k: (v[0], v[2]) for k, v in got.items() if want[k][2]} == {k: (v[0], v[2]) for k, v in want.items() if v[2]}
+
+
+# One that changes the size of a struct that is read (every mutex has a rank); two that do not.
+@pytest.mark.parametrize("release, experiment", [(22, "staticlockranking"), (24, "noswissmap"), (21, "boringcrypto")])
+def test_without_debug_information_with_an_experiment(build, builder, release, experiment):
+    """The offsets are those of the same release with the same experiment."""
+    with Live(build, builder(release, "-ldflags=-w", experiment=experiment)) as live:
+        look = live.look()
+        assert look["source"] == "symbols" and experiment in look["version"]
+        check_all(live, release)
+
+
+@pytest.mark.parametrize("words", ["X:strictfipsruntime", "(Red Hat 1.23)"])
+def test_without_debug_information_of_a_distributor(build, builder, tmp_path, words):
+    """Its words are no release's, and an experiment of its own no toolchain of Go's knows; its structs are those of the release."""
+    # Built with an experiment of equal length to have room for other words.
+    binary = shutil.copy(builder(23, "-ldflags=-w", experiment="cacheprog,rangefunc"), tmp_path / "service")
+    content = binary.read_bytes()
+    old = next(content[at : at + 40].split(b"\n")[0] for at in [content.index(b"go1.23.")])
+    old = b" X:" + old.split(b" X:")[1][: len("cacheprog,rangefunc")]
+    assert old in content
+    binary.write_bytes(content.replace(old, (b" " + words.encode()).ljust(len(old))))
+    with Live(build, binary) as live:
+        look = live.look()
+        assert look["source"] == "symbols" and words in look["version"]
+        check_all(live, 23)
 
 
 def test_without_symbols_too(build, builder):

@@ -88,9 +88,36 @@ static void test_complete(void **state)
 	assert_int_equal(partial.member[GO_SPAN_PAGES].offset, 32);
 }
 
+/* An experiment of a release, or a distributor's build of it, has its offsets where the structs have the same sizes. */
+static void test_complete_other_builds(void **state)
+{
+	static const char *const fit[] = { "go1.22.1 X:arenas", "go1.22.1-X:arenas", "go1.22.1 (Red Hat 1.22.1-1.el9) X:strictfipsruntime" },
+				 *const do_not[] = { "go1.22.12", "go1.22", "devel go1.22.1", "go1.22.1~", "" };
+	struct go_layout from = { .source = LAYOUT_DWARF, .version = "go1.22.1", .witness_bytes = { 100, 0, 300 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(fit) / sizeof(fit[0]); i++) {
+		struct go_layout partial = { .source = LAYOUT_PARTIAL, .witness_bytes = { 100, 200, 304 } };
+		struct err cleanup_err err = ERR_INIT;
+
+		strcpy(partial.version, fit[i]);
+		assert_true(layout_complete(&partial, &from, &err) < 0);
+		assert_non_null(strstr(err_text(&err), "runtime.sched has 304 bytes, not 300"));
+		partial.witness_bytes[2] = 300;
+		assert_int_equal(layout_complete(&partial, &from, &err), 0);
+	}
+	for (size_t i = 0; i < sizeof(do_not) / sizeof(do_not[0]); i++) {
+		struct go_layout partial = { .source = LAYOUT_PARTIAL };
+		struct err cleanup_err err = ERR_INIT;
+
+		strcpy(partial.version, do_not[i]);
+		assert_true(layout_complete(&partial, &from, &err) < 0);
+	}
+}
+
 static void test_no_release(void **state)
 {
-	static const char *const versions[] = { "", "devel go1.28-1234abcd", "go1.21.3 X:arenas", "go1.2/../../../etc/passwd", "go1..", "go2.1" };
+	static const char *const versions[] = { "", "devel go1.28-1234abcd", "go1.28-devel_1234abcd X:arenas", "go1.2/../../../etc/passwd", "go1..", "go2.1" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
@@ -126,7 +153,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names), cmocka_unit_test(test_other_files), cmocka_unit_test(test_complete),
-		cmocka_unit_test(test_no_release), cmocka_unit_test(test_leb128),
+		cmocka_unit_test(test_complete_other_builds), cmocka_unit_test(test_no_release), cmocka_unit_test(test_leb128),
 	};
 
 	return cmocka_run_group_tests_name("layout", tests, NULL, NULL);
