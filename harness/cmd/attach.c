@@ -120,6 +120,10 @@ int attach_open(pid_t pid, struct foreign *ret, char **ret_note, struct err *err
 	if (r < 0)
 		return r;
 	if (go_target_open(pid, &t, &refusal, &why) >= 0) {
+		cleanup_free char *library = go_target_library(t) ? safe_text(go_target_library(t)) : NULL;
+
+		if (library)
+			*ret_note = strf("Its program is not Go: what is told of Go is of %s, which it has loaded.", library);
 		go_target_free(t);
 		return 0;
 	}

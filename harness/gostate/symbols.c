@@ -354,7 +354,7 @@ static int open_elf(struct symbols *s, pid_t pid, Elf *elf, const struct go_layo
 
 	if (!elf || elf_kind(elf) != ELF_K_ELF || gelf_getclass(elf) != ELFCLASS64)
 		return err_set(err, 0, "process %d: its binary is no 64-bit ELF file", (int)pid);
-	if (!find_bias(s, pid, elf))
+	if (!s->bias && !find_bias(s, pid, elf))
 		return err_set(err, 0, "process %d: it is not told where its binary was loaded", (int)pid);
 	read_segments(s, elf);
 	r = read_table(s, elf, l->minor, l->pie, err);
@@ -365,20 +365,15 @@ static int open_elf(struct symbols *s, pid_t pid, Elf *elf, const struct go_layo
 	return 0;
 }
 
-int symbols_open_process(pid_t pid, const struct go_layout *l, struct symbols **ret, struct err *err)
+/* fd: taken. bias: of a library; 0: of the program. */
+static int open_file(int fd, uint64_t bias, pid_t pid, const struct go_layout *l, struct symbols **ret, struct err *err)
 {
 	struct symbols *s = xcalloc(1, sizeof(*s));
-	char path[64];
 	Elf *elf;
 	int r;
 
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	s->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (s->fd < 0) {
-		r = err_set(err, errno, "open %s", path);
-		symbols_free(s);
-		return r;
-	}
+	s->fd = fd;
+	s->bias = bias;
 	(void)elf_version(EV_CURRENT);
 	elf = elf_begin(s->fd, ELF_C_READ, NULL);
 	r = open_elf(s, pid, elf, l, err);
@@ -391,10 +386,27 @@ int symbols_open_process(pid_t pid, const struct go_layout *l, struct symbols **
 	return 0;
 }
 
+int symbols_open_process(pid_t pid, const struct go_layout *l, struct symbols **ret, struct err *err)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? err_set(err, errno, "open %s", path) : open_file(fd, 0, pid, l, ret, err);
+}
+
+static int open_library(const struct go_target *t, struct symbols **ret, struct err *err)
+{
+	int fd = fcntl(t->library.fd, F_DUPFD_CLOEXEC, 0);
+
+	return fd < 0 ? err_set(err, errno, "%s", t->library.path) : open_file(fd, t->bias, t->pid, t->layout, ret, err);
+}
+
 int symbols_open(const struct go_target *t, struct symbols **ret, struct err *err)
 {
 	struct symbols *s;
-	int r = symbols_open_process(go_target_pid(t), go_target_layout(t), &s, err);
+	int r = t->library.fd >= 0 ? open_library(t, &s, err) : symbols_open_process(t->pid, t->layout, &s, err);
 
 	if (r < 0)
 		return r;

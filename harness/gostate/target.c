@@ -203,9 +203,37 @@ static int complete(struct go_layout *l, const char *name, bool build, struct er
 	return r;
 }
 
+/* The layout of what holds the runtime: the program at fd; else, where it is not Go, a library that it has loaded, whose path *name is then. */
+static int find_runtime(struct go_target *t, int fd, const struct stat *s, const char **name, struct err *err)
+{
+	struct stat library;
+	int r = keep(s, fd, **name ? *name : "its binary", &t->kept, err);
+
+	if (r >= 0)
+		return 0;
+	if (library_find(t->pid, &t->library, err) < 0)
+		return err_wrap(err, "%s is no Go binary", *name);
+	if (t->library.fd < 0)
+		return r;
+	if (fstat(t->library.fd, &library) < 0)
+		return err_set(err, errno, "%s", t->library.path);
+	*name = t->library.path;
+	return keep(&library, t->library.fd, t->library.path, &t->kept, err);
+}
+
+/* What the addresses of its layout were moved by. false: it is gone. */
+static bool find_bias(struct go_target *t)
+{
+	uint64_t entry = t->layout->pie && t->library.fd < 0 ? process_entry(t->proc_fd) : t->layout->entry;
+
+	t->bias = t->library.fd < 0 ? entry - t->layout->entry : t->library.bias;
+	return entry != 0 || t->library.fd >= 0 || !t->layout->pie;
+}
+
 static int open_binary(struct go_target *t, bool build, enum go_refusal *why, struct err *err)
 {
 	cleanup_close int fd = openat(t->proc_fd, "exe", O_RDONLY | O_CLOEXEC);
+	const char *name;
 	char path[PATH_MAX];
 	ssize_t n = readlinkat(t->proc_fd, "exe", path, sizeof(path) - 1);
 	struct stat s;
@@ -219,7 +247,8 @@ static int open_binary(struct go_target *t, bool build, enum go_refusal *why, st
 		return rights ? refuse_to_read(t->pid, t->proc_fd, err) : refuse_gone(t->pid, err);
 	}
 	*why = GO_REFUSED_NOT_GO;
-	r = keep(&s, fd, path[0] ? path : "its binary", &t->kept, err);
+	name = path;
+	r = find_runtime(t, fd, &s, &name, err);
 	if (r < 0)
 		return err_wrap(err, "process %d", (int)t->pid);
 	t->kept->users++;
@@ -228,21 +257,16 @@ static int open_binary(struct go_target *t, bool build, enum go_refusal *why, st
 	t->exe_dev = s.st_dev;
 	t->exe_ino = s.st_ino;
 	*why = GO_REFUSED_LAYOUT;
-	r = complete(t->kept->layout, path, build, err);
+	r = complete(t->kept->layout, name, build, err);
 	if (r < 0)
 		return r;
-	if (t->layout->pie) {
-		uint64_t entry = process_entry(t->proc_fd);
-
-		if (!entry) {
-			*why = GO_REFUSED_GONE;
-			return refuse_gone(t->pid, err);
-		}
-		t->bias = entry - t->layout->entry;
+	if (!find_bias(t)) {
+		*why = GO_REFUSED_GONE;
+		return refuse_gone(t->pid, err);
 	}
 	counter_plan_make(&t->counters, t->layout, t->bias);
 	if (t->counters.sums == SUMS_NONE) {
-		return refuse_layout(t->layout, path, err);
+		return refuse_layout(t->layout, name, err);
 	}
 	return 0;
 }
@@ -271,7 +295,7 @@ static int open_target(pid_t pid, bool build, struct go_target **ret, enum go_re
 
 	t->pid = pid;
 	t->ps = xcalloc(1, sizeof(*t->ps));
-	t->pidfd = t->proc_fd = -1;
+	t->pidfd = t->proc_fd = t->library.fd = -1;
 	r = open_process(t, &why, err);
 	if (r >= 0)
 		r = open_binary(t, build, &why, err);
@@ -310,6 +334,7 @@ struct go_target *go_target_free(struct go_target *t)
 		(void)close(t->pidfd);
 	if (t->proc_fd >= 0)
 		(void)close(t->proc_fd);
+	library_done(&t->library);
 	free(t->ps);
 	free(t);
 	return NULL;
@@ -323,6 +348,11 @@ pid_t go_target_pid(const struct go_target *t)
 const struct go_layout *go_target_layout(const struct go_target *t)
 {
 	return t->layout;
+}
+
+const char *go_target_library(const struct go_target *t)
+{
+	return t->library.path;
 }
 
 bool go_target_is_same(const struct go_target *t)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * target.h - a live process with a Go runtime in it, and bytes of its memory.
+ * target.h - a live process with a Go runtime in it, its program's or that of a library which it has loaded, and bytes of its memory.
  *
  * Reads only, by process_vm_readv(2) and /proc: the target is never stopped, nothing is written to it, and no lock of its runtime is
  * taken. Of the kernel's, its mmap lock, for reading, as its own page faults take it: who reads waits while the target forks or maps.
@@ -41,6 +41,9 @@ struct go_target *go_target_free(struct go_target *t);
 
 pid_t go_target_pid(const struct go_target *t);
 const struct go_layout *go_target_layout(const struct go_target *t);
+/* The path, as the process names it, of the library that holds the runtime (-buildmode=c-shared), of a program that is not Go; NULL: the
+ * program itself does. Borrowed. */
+const char *go_target_library(const struct go_target *t);
 /* It is still the process and the program that were opened. */
 bool go_target_is_same(const struct go_target *t);
 

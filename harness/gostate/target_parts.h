@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include "gostate/layout.h"
+#include "gostate/library.h"
 
 struct go_target;
 
@@ -70,6 +71,7 @@ struct go_target {
 	struct kept_layout *kept;
 	uint64_t bias;
 	uint64_t start_time, start_stack; /* fields 22 and 28 of stat: the process; the stack that its last exec gave it */
+	struct go_library library; /* that holds the runtime; fd -1: the program does */
 	dev_t exe_dev;
 	ino_t exe_ino;
 	struct counter_plan counters;

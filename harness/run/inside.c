@@ -19,6 +19,7 @@
 #include "run/sampler.h"
 
 #define YOUNG_NS      (100 * NS_PER_MS) /* of real time: a split reads smaps, whose lock an exec and its first faults want */
+#define FIRST_TRY_NS  (50 * NS_PER_MS) /* of real time: how soon a program that is not Go is asked for Go libraries again */
 #define PEAK_APART_NS (250 * NS_PER_MS) /* of real time */
 #define PEAK_SHARE    20  /* a peak is new where it is higher by one in so many */
 #define DUTY          20  /* one in so much time may be spent on looks that no mark asks for */
@@ -71,6 +72,12 @@ static void note_settings(struct inside *in)
 		in->report.settings = s;
 }
 
+/* A program that is not Go may load a library that is: asked again whenever it has become twice as old. */
+static bool may_have_loaded(const struct inside *in)
+{
+	return in->may_load && inside_age_ns(in) / 2 >= in->tried_age_ns;
+}
+
 /* Whether another binary runs than the one that could not be read. */
 static bool is_worth_a_try(struct inside *in)
 {
@@ -80,7 +87,7 @@ static bool is_worth_a_try(struct inside *in)
 	(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)in->site.pid);
 	if (stat(path, &exe) < 0)
 		return !in->tried; /* whoever opens it says why */
-	if (in->tried && exe.st_dev == in->tried_dev && exe.st_ino == in->tried_ino)
+	if (in->tried && exe.st_dev == in->tried_dev && exe.st_ino == in->tried_ino && !may_have_loaded(in))
 		return false;
 	in->tried_dev = exe.st_dev;
 	in->tried_ino = exe.st_ino;
@@ -97,6 +104,8 @@ static void try_to_open(struct inside *in)
 	if (go_target_open_quickly(in->site.pid, &in->target, &why, &err) < 0) {
 		in->target = NULL;
 		in->tried = why != GO_REFUSED_GONE;
+		in->may_load = why == GO_REFUSED_NOT_GO;
+		in->tried_age_ns = inside_age_ns(in) + FIRST_TRY_NS;
 		if (why != GO_REFUSED_GONE || !in->report.by) /* that it ended does not say why it was not read before */
 			inside_keep_why(in->report.why, &err);
 		in->report.forbidden |= why == GO_REFUSED_RIGHTS;

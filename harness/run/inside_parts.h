@@ -21,6 +21,8 @@ struct inside {
 	bool go_known, split_known; /* the last row in the file is no gap */
 	struct go_counters last;  /* while go_known */
 	bool tried;               /* that binary was looked at, and cannot be read */
+	bool may_load;            /* it is not Go, and may yet load a Go library */
+	int64_t tried_age_ns;
 	dev_t tried_dev;
 	ino_t tried_ino;
 	char mark[MARK_NAME_MAX + 1]; /* which waits for its look; "" */
