@@ -85,7 +85,8 @@ static const struct argp argp = {
 	parse_option,
 	"PID",
 	"Shows what the memory of a running process does and what holds it: live on a terminal, else as a record, a campaign like all others."
-	"\vThe process is only read: it is never stopped, signalled or slowed. That needs to be the same user, or root. "
+	"\vThe process is only read: it is never stopped, signalled or slowed: between the first look and the last memtide keeps within 1 % of a CPU "
+	"by looking more rarely, unless a rate is asked for. That needs to be the same user, or root. "
 	"Times in the record count from the attaching.\n\n"
 	"Exit codes: 0 watched until the end of --for, or it ended well before; 1 it ended otherwise, or was left by Ctrl-C while it was recorded; "
 	"2 usage, no such process; 125 it may not be read, or memtide itself failed.",

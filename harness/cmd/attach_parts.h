@@ -22,8 +22,8 @@ struct attach_options {
 	pid_t pid;
 };
 
-/* Where nobody asks for a rate: what is watched is not to be slowed. Of a CPU the sampling thread may take ATTACH_BOUND_PERMILLE; with what
- * inside.h and live.h allow their looks it is 1 %. */
+/* Where nobody asks for a rate: what is watched is not to be slowed. Of 1 % of a CPU the sampling thread may take ATTACH_BOUND_PERMILLE;
+ * splits have as much (inside.h), slow probes 0.1 %, and the main loop, 5 times a second, what is left. */
 #define ATTACH_RATE_HZ 100
 #define ATTACH_BOUND_PERMILLE 4
 

@@ -25,7 +25,7 @@
 #define VERDICT_EVERY_NS (2 * NS_PER_S)
 #define PROBE_EVERY_NS  NS_PER_S
 #define RATE_NS         (10 * NS_PER_S) /* rates are those of the last while */
-#define DUTY            20 /* one in so much time for looks that cost */
+#define DUTY            250 /* one in so much time for looks that cost; for verdicts likewise */
 
 static int64_t now_of(const struct live *l)
 {
@@ -42,7 +42,7 @@ static void close_target(struct live *l)
 	l->look_ns = l->before_ns = -1;
 	l->symbols = symbols_free(l->symbols);
 	l->target = go_target_free(l->target);
-	l->has_counters = l->has_split = false;
+	l->has_counters = l->has_split = l->tried_split = l->tried_look = false;
 	json_decref(l->goroutines);
 	l->goroutines = NULL;
 }
@@ -149,16 +149,19 @@ static void take_probe(struct live *l, int64_t now)
 		HALVE(s->probes, s->n_probes);
 }
 
-static bool may_spend(const struct live *l, int64_t now)
+/* The first of each kind are what the view was opened for: they are not taken from what follows. */
+static bool may_spend(const struct live *l, int64_t now, bool first)
 {
-	return l->spent_ns <= now / DUTY;
+	return first || l->spent_cpu_ns <= now / DUTY;
 }
 
 static void take_split(struct live *l, int64_t now)
 {
 	struct split_row row = { .t_ns = now };
-	int64_t begin = clock_monotonic_ns();
+	int64_t begin = clock_thread_cpu_ns();
+	bool first = !l->tried_split;
 
+	l->tried_split = true;
 	l->next_split_ns = now + SPLIT_EVERY_NS;
 	if (split_read(l->splitter, l->target, &row.s, NULL) >= 0) {
 		struct run_series *s = &l->series;
@@ -169,14 +172,16 @@ static void take_split(struct live *l, int64_t now)
 			HALVE(s->splits, s->n_splits);
 		APPEND(s->splits, s->n_splits, l->room_splits, row);
 	}
-	l->spent_ns += clock_monotonic_ns() - begin;
+	l->spent_cpu_ns += first ? 0 : clock_thread_cpu_ns() - begin;
 }
 
 static void take_look(struct live *l, int64_t now)
 {
 	struct goroutine_look look = { 0 };
-	int64_t begin = clock_monotonic_ns();
+	int64_t begin = clock_thread_cpu_ns();
+	bool first = !l->tried_look;
 
+	l->tried_look = true;
 	l->next_look_ns = now + LOOK_EVERY_NS;
 	if (l->symbols && goroutines_read(l->target, l->symbols, &look, NULL) >= 0) {
 		/* What rates are counted from is RATE_NS old at least, where there is one so old. */
@@ -192,7 +197,7 @@ static void take_look(struct live *l, int64_t now)
 		json_decref(l->goroutines);
 		l->goroutines = json_pack("{s:[o]}", "snapshots", inside_goroutines_json(l->target, NULL, now, "now", &look));
 	}
-	l->spent_ns += clock_monotonic_ns() - begin;
+	l->spent_cpu_ns += first ? 0 : clock_thread_cpu_ns() - begin;
 }
 
 /* Another program: what was read of the one before says nothing of it. */
@@ -237,9 +242,9 @@ void live_tick(struct live *l)
 	}
 	take_probe(l, now);
 	keep_tick(l);
-	if (l->target && now >= l->next_split_ns && may_spend(l, now))
+	if (l->target && now >= l->next_split_ns && may_spend(l, now, !l->tried_split))
 		take_split(l, now);
-	if (l->target && now >= l->next_look_ns && may_spend(l, now))
+	if (l->target && now >= l->next_look_ns && may_spend(l, now, !l->tried_look))
 		take_look(l, now);
 	if (now >= l->next_verdict_ns)
 		look_for_verdict(l, now);
@@ -274,7 +279,7 @@ static void look_for_verdict(struct live *l, int64_t now)
 		.cgroup_shared = l->foreign->memcg_processes > 1,
 	};
 	cleanup_json json_t *metrics = NULL, *missing = NULL, *run = NULL;
-	int64_t begin = clock_monotonic_ns();
+	int64_t begin = clock_thread_cpu_ns();
 	struct diagnosis d;
 
 	metrics_compute(&l->series, &facts, &metrics, &missing);
@@ -286,7 +291,7 @@ static void look_for_verdict(struct live *l, int64_t now)
 	l->verdict = l->why && d.mechanism == MECHANISM_UNKNOWN ? NULL : verdict_text(&d);
 	diagnosis_done(&d);
 	/* Where much has been read, more rarely. */
-	int64_t took = clock_monotonic_ns() - begin;
+	int64_t took = clock_thread_cpu_ns() - begin;
 
 	l->next_verdict_ns = now + (took * DUTY > VERDICT_EVERY_NS ? took * DUTY : VERDICT_EVERY_NS);
 }

@@ -112,10 +112,10 @@ static json_t *runtime_json(const struct run_result *r)
 	const struct inside_report *i = &r->inside;
 	const struct go_settings *s = &i->settings;
 
-	return json_pack("{s:b, s:b, s:s?, s:s?, s:s?, s:I, s:I, s:I, s:I, s:s?, s:o, s:f, s:{s:o*, s:o*, s:o*, s:o*, s:o*}, s:s?}", "read", i->read, "forbidden", i->forbidden, "by",
+	return json_pack("{s:b, s:b, s:s?, s:s?, s:s?, s:I, s:I, s:I, s:I, s:s?, s:o, s:f, s:f, s:{s:o*, s:o*, s:o*, s:o*, s:o*}, s:s?}", "read", i->read, "forbidden", i->forbidden, "by",
 			 i->by, "version", *i->version ? i->version : NULL, "why", *i->why ? i->why : NULL, "readings", (json_int_t)i->readings, "raced",
 			 (json_int_t)i->raced, "splits", (json_int_t)i->splits, "splits_raced", (json_int_t)i->splits_raced, "split_why", *i->split_why ? i->split_why : NULL,
-			 "split_error_bytes", count_or_null(i->split_error_bytes), "looks_s", i->looks_s, "settings", "gogc", setting(s->gogc), "memory_limit_bytes",
+			 "split_error_bytes", count_or_null(i->split_error_bytes), "looks_s", i->looks_s, "unasked_cpu_s", i->unasked_cpu_s, "settings", "gogc", setting(s->gogc), "memory_limit_bytes",
 			 setting(s->memory_limit_bytes), "gomaxprocs", setting(s->gomaxprocs), "madvdontneed", setting(s->madvdontneed), "cgo", setting(s->cgo),
 			 "heap_profile", i->heap_profiles ? "kept" : *i->heap_profile_why ? i->heap_profile_why : NULL);
 }

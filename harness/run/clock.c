@@ -13,12 +13,22 @@
 #include "run/gate.h"
 #include "run/virtual_clock.h"
 
-int64_t clock_monotonic_ns(void)
+static int64_t read_clock(clockid_t clock)
 {
 	struct timespec t;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	(void)clock_gettime(clock, &t);
 	return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+int64_t clock_monotonic_ns(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t clock_thread_cpu_ns(void)
+{
+	return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 int clock_check(enum clock_kind kind, struct err *err)

@@ -82,6 +82,8 @@ void clock_report(const struct clock *c, struct clock_report *ret);
 
 /* CLOCK_MONOTONIC: for the harness's own deadlines. */
 int64_t clock_monotonic_ns(void);
+/* What the calling thread has had of a CPU. */
+int64_t clock_thread_cpu_ns(void);
 /* The target's time. */
 int64_t clock_now(const struct clock *c);
 

@@ -23,7 +23,7 @@
 #define PEAK_APART_NS (250 * NS_PER_MS) /* of real time */
 #define PEAK_SHARE    20  /* a peak is new where it is higher by one in so many */
 #define DUTY          20  /* one in so much time may be spent on looks that no mark asks for */
-#define SPARING_DUTY  200 /* likewise, of a target that is not to be slowed */
+#define SPARING_DUTY  250 /* likewise, of a target that is not to be slowed */
 #define MARKS_FREE    24  /* so many marks have their look at once; those after them one in MARKS_DUTY of the time */
 #define MARKS_DUTY    10
 #define SPLIT_BYTES_PER_NS 32 /* a guess before the first: 800 MB in 25 ms */
@@ -204,13 +204,14 @@ static bool take_split(struct inside *in)
 {
 	const struct clock *clock = in->site.clock;
 	int64_t skipped = clock->offset_ns ? atomic_load(clock->offset_ns) : 0;
-	int64_t begin = clock_monotonic_ns(), t = begin - clock->exec_ns + skipped;
+	int64_t begin = clock_monotonic_ns(), cpu = clock_thread_cpu_ns(), t = begin - clock->exec_ns + skipped;
 	struct err cleanup_err err = ERR_INIT;
 	struct rss_split s;
 	int r = split_read(in->splitter, in->target, &s, &err);
 
 	in->split_at_ns = clock_monotonic_ns();
 	in->split_cost_ns = in->split_at_ns - begin;
+	in->split_cpu_ns = clock_thread_cpu_ns() - cpu;
 	in->spent_ns += in->split_cost_ns;
 	in->next_split_ns = t + in->site.split_every_ns;
 	in->report.splits_raced += r == -EAGAIN;
@@ -229,12 +230,16 @@ void inside_note_mark(struct inside *in, const char *name)
 	(void)snprintf(in->mark, sizeof(in->mark), "%s", name);
 }
 
-static bool may_spend(const struct inside *in, int64_t more_ns)
+/* Whether there is time for another split; of the first one its size tells what it will take. */
+static bool may_split(const struct inside *in, uint64_t rss_bytes)
 {
-	int64_t age = inside_age_ns(in);
+	int64_t age = inside_age_ns(in), guess = rss_bytes == MISSING ? 0 : (int64_t)(rss_bytes / SPLIT_BYTES_PER_NS);
 
-	/* A program that was running when it was attached to has a mark there, and it has its look: that is not taken from what follows. */
-	return in->site.sparing ? in->unasked_ns + more_ns <= age / SPARING_DUTY : in->spent_ns + more_ns <= age / DUTY;
+	/* A process that was attached to has a mark there, which has its look: that is not taken from what follows. And who waits for a CPU
+	 * takes none from it. */
+	if (in->site.sparing)
+		return in->unasked_cpu_ns + (in->split_at_ns ? in->split_cpu_ns : guess) <= age / SPARING_DUTY;
+	return in->spent_ns + (in->split_at_ns ? in->split_cost_ns : guess) <= age / DUTY;
 }
 
 static bool look_at_mark_if_due(struct inside *in, bool still)
@@ -254,17 +259,14 @@ static bool look_at_mark_if_due(struct inside *in, bool still)
 
 void inside_look_if_due(struct inside *in, uint64_t rss_bytes, bool still)
 {
-	int64_t age = inside_age_ns(in);
-	int64_t guess = in->split_at_ns ? in->split_cost_ns : rss_bytes == MISSING ? 0 : (int64_t)(rss_bytes / SPLIT_BYTES_PER_NS);
-
-	if (!in->target || look_at_mark_if_due(in, still) || age < YOUNG_NS)
+	if (!in->target || look_at_mark_if_due(in, still) || inside_age_ns(in) < YOUNG_NS)
 		return;
 
 	bool peak = rss_bytes != MISSING && rss_bytes > in->split_peak_bytes + in->split_peak_bytes / PEAK_SHARE &&
 		    clock_monotonic_ns() - in->split_at_ns >= PEAK_APART_NS;
-	if ((peak || clock_now(in->site.clock) >= in->next_split_ns) && may_spend(in, guess)) {
+	if ((peak || clock_now(in->site.clock) >= in->next_split_ns) && may_split(in, rss_bytes)) {
 		(void)take_split(in);
-		in->unasked_ns += in->split_cost_ns;
+		in->unasked_cpu_ns += in->split_cpu_ns;
 	}
 }
 
@@ -293,6 +295,7 @@ struct inside *inside_end(struct inside *in, int64_t end_ns, uint64_t readings, 
 	in->report.raced = raced;
 	in->report.read = readings > raced;
 	in->report.looks_s = (double)in->spent_ns / 1e9;
+	in->report.unasked_cpu_s = (double)in->unasked_cpu_ns / 1e9;
 	if (!in->report.read && !in->report.why[0])
 		(void)snprintf(in->report.why, sizeof(in->report.why), "%s",
 			       raced ? "no two looks at its counters were alike: they do not make sense" : "it ended before its runtime could be read");

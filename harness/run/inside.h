@@ -5,7 +5,7 @@
  * The runtime's accounting is read by the sampling thread, beside the fast probes (sampler.h); here, on the main thread, the split of RSS is
  * taken (once a second, at marks, at a new peak of RSS, at the end), and at marks and at the end the goroutines by origin, the threads, and the heap
  * profile where the program keeps one. All of it goes into the record while it happens. Nothing is done to the target and nothing stops it;
- * what a look costs is watched: those that no mark asks for have 5 % of a CPU, or 0.5 % where the site says that the target is not
+ * what a look costs is watched: those that no mark asks for have 5 % of a CPU, or 0.4 % where the site says that the target is not
  * to be slowed. The program is opened as soon as it runs, and anew
  * after an exec. A target that is not Go, or cannot be read, is told of in the report, and all else goes on.
  *
@@ -50,6 +50,7 @@ struct inside_report {
 	char split_why[INSIDE_WHY_MAX]; /* why the last split that failed without a race did; "": none did */
 	uint64_t split_error_bytes;    /* |sum - RSS| at worst, of those that were kept; MISSING: none */
 	double looks_s;                /* what the looks of the main thread took, real time: splits, snapshots */
+	double unasked_cpu_s;          /* CPU time of those that no mark asked for */
 	struct go_settings settings;   /* as they were last */
 	unsigned heap_profiles;
 	char heap_profile_why[INSIDE_WHY_MAX]; /* why there is none; "" */

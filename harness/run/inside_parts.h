@@ -30,7 +30,8 @@ struct inside {
 	int64_t next_split_ns;  /* target's time */
 	int64_t split_at_ns, split_cost_ns; /* CLOCK_MONOTONIC of the last; what it took */
 	int64_t spent_ns;       /* real time, all looks */
-	int64_t unasked_ns;     /* of it, those that no mark asked for */
+	int64_t split_cpu_ns;   /* CPU time of the last split */
+	int64_t unasked_cpu_ns; /* of all looks that no mark asked for */
 	uint64_t split_peak_bytes; /* the highest RSS that was split */
 	json_t *snapshots;      /* owned reference: the array of goroutines.json */
 	json_t *goroutines;     /* owned reference: its whole */

@@ -291,7 +291,7 @@ int64_t sampler_apart_ns(int64_t apart_ns, int64_t cost_ns, int64_t period_ns, u
 
 	if (wanted > NS_PER_S / SAMPLER_RATE_MIN)
 		wanted = NS_PER_S / SAMPLER_RATE_MIN;
-	wanted = (3 * apart_ns + wanted) / 4; /* one tick that was dear is no rule */
+	wanted = (apart_ns + wanted) / 2; /* some ticks that were dear are no rule */
 	return wanted > period_ns ? wanted : period_ns;
 }
 
@@ -337,15 +337,7 @@ struct pace {
 	unsigned ticks;   /* since then */
 };
 
-#define PACE_TICKS 16
-
-static int64_t own_cpu_ns(void)
-{
-	struct timespec t = { 0, 0 };
-
-	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return t.tv_sec * NS_PER_S + t.tv_nsec;
-}
+#define PACE_TICKS 8
 
 /* After a tick. A tick costs the more the less of it the caches still have: what it costs is known only where it is measured. */
 static void keep_pace(const struct sampler *s, struct pace *p)
@@ -353,7 +345,7 @@ static void keep_pace(const struct sampler *s, struct pace *p)
 	if (!s->bound_permille || ++p->ticks < PACE_TICKS)
 		return;
 
-	int64_t cpu = own_cpu_ns();
+	int64_t cpu = clock_thread_cpu_ns();
 
 	p->apart_ns = sampler_apart_ns(p->apart_ns, (cpu - p->cpu_ns) / PACE_TICKS, s->period_ns, s->bound_permille);
 	p->cpu_ns = cpu;
@@ -381,7 +373,7 @@ static void *sampling_thread(void *arg)
 		}
 
 		int64_t deadline = clock_monotonic_ns();
-		struct pace pace = { s->period_ns, own_cpu_ns(), 0 };
+		struct pace pace = { s->period_ns, clock_thread_cpu_ns(), 0 };
 
 		while (atomic_load_explicit(&s->live, memory_order_relaxed) > 0) {
 			uint64_t lateness, missed;

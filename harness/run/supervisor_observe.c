@@ -10,6 +10,7 @@
 #define MARKS_MAX 10000
 #define TOLD_MAX  200000 /* as many as a reader takes */
 #define PASS_ON_MS 3000   /* at the end, for who reads what is passed on */
+#define FOREIGN_PROBE_DUTY 1000 /* one in so much time for slow probes of a process that is not to be slowed */
 
 /* ---- gaps ------------------------------------------------------------------------------------------------------------------------- */
 
@@ -176,8 +177,12 @@ void run_slow_probe_if_due(struct run *r, int64_t now)
 
 	if (!marked && (now < r->next_probe_ns || (r->clock.kind == CLOCK_KIND_REAL && run_is_busy(r))))
 		return;
+	int64_t cpu_ns = clock_thread_cpu_ns(), apart_ns = 0;
+
 	slow_probe(r);
-	r->next_probe_ns = now + r->probe_every_ns;
+	if (r->foreign)
+		apart_ns = (clock_thread_cpu_ns() - cpu_ns) * FOREIGN_PROBE_DUTY;
+	r->next_probe_ns = now + (apart_ns > r->probe_every_ns ? apart_ns : r->probe_every_ns);
 }
 
 /* A virtual clock does not jump while a mark is not drained, nor until the alarm has been set anew: so what has to happen
@@ -203,9 +208,12 @@ int run_on_drain(sd_event_source *source, uint64_t usec, void *arg)
 	if (r->state == RUNNING) {
 		struct probe p;
 
-		/* At a low rate the sampler's own looks are too far apart to catch the last high-water mark before an exit. */
-		target_read_fast(&r->files, &p);
-		note_high_water(r, &p);
+		/* At a low rate the sampler's own looks are too far apart to catch the last high-water mark before an exit; of a process that is not
+		 * to be slowed they have to do. */
+		if (!r->foreign) {
+			target_read_fast(&r->files, &p);
+			note_high_water(r, &p);
+		}
 		if (r->clock.kind == CLOCK_KIND_REAL)
 			run_slow_probe_if_due(r, clock_now(&r->clock));
 		if (r->inside)

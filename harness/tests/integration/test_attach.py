@@ -44,6 +44,24 @@ def test_a_service_of_each_release(attach, service_of, release):
         assert run["mechanism"] == "live-heap"
 
 
+def test_what_it_may_take_of_a_cpu(attach, service_of):
+    """Of a process with much to look through: what nobody asked for stays within its bound, and a rate that is asked for is kept."""
+    with Service(service_of()) as s:
+        s.tell("leak 200000")
+        assert attach(s.pid, "--for", "5s").returncode == 0
+        run = attach.run
+        assert (run["sampling"]["rate_hz"], run["sampling"]["cpu_bound_percent"]) == (100, 0.4)
+        assert run["sampling"]["samples"] < 110 * run["target_s"]
+        # It is decided before a split what it may take, by what the last one took.
+        runtime = run["runtime"]
+        assert runtime["splits"] >= 2
+        assert runtime["unasked_cpu_s"] <= 0.004 * run["target_s"] + 0.01
+        assert attach(s.pid, "--for", "1s", "--rate", "500").returncode == 0
+        sampling = attach.run["sampling"]
+        assert (sampling["rate_hz"], sampling["cpu_bound_percent"]) == (500, None)
+        assert sampling["samples"] + sampling["missed"] > 400
+
+
 def test_what_was_before_does_not_count(attach, service_of):
     """High-water mark, CPU time and faults are those since the attaching."""
     with Service(service_of()) as s:

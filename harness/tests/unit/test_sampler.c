@@ -303,7 +303,7 @@ static void ticks_are_as_far_apart_as_their_bound_asks(void **state)
 	for (int i = 0; i < 50; i++)
 		apart = sampler_apart_ns(apart, NS_PER_S, 10 * NS_PER_MS, 4);
 	assert_in_range(apart, NS_PER_S / SAMPLER_RATE_MIN - 100, NS_PER_S / SAMPLER_RATE_MIN);
-	assert_true(sampler_apart_ns(10 * NS_PER_MS, 200000, 10 * NS_PER_MS, 4) < 25 * NS_PER_MS); /* one is no rule */
+	assert_true(sampler_apart_ns(10 * NS_PER_MS, 200000, 10 * NS_PER_MS, 4) < 40 * NS_PER_MS); /* at once it is no rule */
 }
 
 static void starting_and_stopping_never_hangs(void **state)
