@@ -136,18 +136,22 @@ struct inside *inside_begin(const struct inside_site *site)
 	return in;
 }
 
-void inside_check(struct inside *in)
+uint32_t inside_check(struct inside *in)
 {
+	uint32_t rows = sampler_go_rows(in->site.slot);
+
 	in->stale = false;
 	if (in->target && !go_target_is_same(in->target)) {
 		/* What was read of it before it exited was its own. */
 		in->stale = !has_exited(in);
 		let_go(in);
+		rows = sampler_go_rows(in->site.slot); /* the last of it */
 		if (in->stale)
 			inside_note_gap(in, clock_now(in->site.clock));
 	}
 	if (!in->target)
 		try_to_open(in);
+	return rows;
 }
 
 /* ---- rows ---------------------------------------------------------------------------------------------------------------------------- */

@@ -61,9 +61,10 @@ struct inside_report {
 
 /* Opens the program, which takes some 20 ms for a binary that was not seen before, and has the sampling thread read it. */
 struct inside *inside_begin(const struct inside_site *site);
-/* Right before each sampler_drain(): whether it is still the same program; opens the one that took its place. */
-void inside_check(struct inside *in);
-/* A row of sampler_drain(): into the record, unless inside_check() has just found that another program runs. */
+/* Right before each sampler_drain_go(): whether it is still the same program; opens the one that took its place. Returns until where rows are to
+ * be drained now: of later ones it is not known yet whose they are. */
+uint32_t inside_check(struct inside *in);
+/* A row of sampler_drain_go(): into the record, unless inside_check() has just found that another program runs. */
 void inside_take(struct inside *in, const struct go_row *row);
 /* A mark: the next look is due, under its name. Nobody looked from then on: what was last seen does not hold. */
 void inside_note_mark(struct inside *in, const char *name);

@@ -589,10 +589,19 @@ static void hand_over_said(const struct sampler_sink *sink, const struct said *s
 
 void sampler_drain(struct sampler_slot *slot, const struct sampler_sink *sink)
 {
-	RING_DRAIN(&slot->sample_ring, slot->samples_buf, SAMPLE_RING, hand_over_sample, sink);
-	RING_DRAIN(&slot->probe_ring, slot->probes_buf, PROBE_RING, hand_over_probe, sink);
-	RING_DRAIN(&slot->said_ring, slot->said_buf, SAID_RING, hand_over_said, sink);
-	sampler_inside_drain(&slot->inside, sink);
+	RING_DRAIN(&slot->sample_ring, ring_head(&slot->sample_ring), slot->samples_buf, SAMPLE_RING, hand_over_sample, sink);
+	RING_DRAIN(&slot->probe_ring, ring_head(&slot->probe_ring), slot->probes_buf, PROBE_RING, hand_over_probe, sink);
+	RING_DRAIN(&slot->said_ring, ring_head(&slot->said_ring), slot->said_buf, SAID_RING, hand_over_said, sink);
+}
+
+uint32_t sampler_go_rows(const struct sampler_slot *slot)
+{
+	return sampler_inside_rows(&slot->inside);
+}
+
+void sampler_drain_go(struct sampler_slot *slot, uint32_t until, const struct sampler_sink *sink)
+{
+	sampler_inside_drain(&slot->inside, until, sink);
 }
 
 void sampler_look_inside(struct sampler_slot *slot, const struct go_target *target)

@@ -66,13 +66,17 @@ struct sampler_sink {
 	void (*probe)(void *arg, const struct probe *p); /* fast ones */
 	void (*mark)(void *arg, const struct mark *m);
 	void (*told)(void *arg, const struct told *t);
-	void (*go)(void *arg, const struct go_row *row);
+	void (*go)(void *arg, const struct go_row *row); /* of sampler_drain_go() alone */
 	void *arg;
 };
 /* Hands over what came in since the last call, in order of time within each kind. Where nobody looked for more than
  * SAMPLER_UNSEEN_NS of real time (memtide was stopped, or got no CPU) a sample and a probe come whose values are all MISSING, one
  * period after the look before; the next look is a row in any case. Skipped virtual time is not such a time. */
 void sampler_drain(struct sampler_slot *slot, const struct sampler_sink *sink);
+/* How many rows of the Go runtime there have been so far; wraps. And those of them that have not been handed over until there were so
+ * many: who has to know that the program was still the same when a row was made counts them, looks, and then takes those. */
+uint32_t sampler_go_rows(const struct sampler_slot *slot);
+void sampler_drain_go(struct sampler_slot *slot, uint32_t until, const struct sampler_sink *sink);
 /* CPU time of the target over the last 100 ms or so, as a share of one CPU; 0 before the first reading. */
 double sampler_cpu_share(const struct sampler_slot *slot);
 

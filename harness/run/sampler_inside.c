@@ -115,7 +115,12 @@ static void hand_over(const struct sampler_sink *sink, const struct go_row *row)
 	sink->go(sink->arg, row);
 }
 
-void sampler_inside_drain(struct sampler_inside *in, const struct sampler_sink *sink)
+uint32_t sampler_inside_rows(const struct sampler_inside *in)
 {
-	RING_DRAIN(&in->ring, in->buf, GO_RING, hand_over, sink);
+	return ring_head(&in->ring);
+}
+
+void sampler_inside_drain(struct sampler_inside *in, uint32_t until, const struct sampler_sink *sink)
+{
+	RING_DRAIN(&in->ring, until, in->buf, GO_RING, hand_over, sink);
 }

@@ -41,13 +41,19 @@ static inline void ring_publish(struct ring *r)
 	atomic_fetch_add_explicit(&r->head, 1, memory_order_release);
 }
 
-/* By the main thread: hand_over_(sink_, entry) of each that has come in. */
-#define RING_DRAIN(ring_, buf_, size_, hand_over_, sink_)                                         \
+/* By the main thread: how many entries there have been so far, in all. Wraps. */
+static inline uint32_t ring_head(const struct ring *r)
+{
+	return atomic_load_explicit(&r->head, memory_order_acquire);
+}
+
+/* By the main thread: hand_over_(sink_, entry) of each that had come in when the head was until_. */
+#define RING_DRAIN(ring_, until_, buf_, size_, hand_over_, sink_)                                 \
 	do {                                                                                      \
 		struct ring *r_ = (ring_);                                                        \
 		uint32_t tail_ = atomic_load_explicit(&r_->tail, memory_order_relaxed);           \
-		uint32_t head_ = atomic_load_explicit(&r_->head, memory_order_acquire);           \
-		for (; tail_ != head_; tail_++) {                                                 \
+		uint32_t end_ = (until_);                                                      \
+		for (; tail_ != end_; tail_++) {                                               \
 			(hand_over_)((sink_), &(buf_)[tail_ & ((size_) - 1)]);                    \
 			atomic_store_explicit(&r_->tail, tail_ + 1, memory_order_release);        \
 		}                                                                                 \
@@ -83,6 +89,7 @@ void sampler_inside_gap(struct sampler_inside *in, int64_t t_ns);
  * apart than SAMPLER_RATE_MIN, and between the two so far that they come to permille of a CPU. */
 int64_t sampler_apart_ns(int64_t apart_ns, int64_t cost_ns, int64_t period_ns, unsigned permille);
 
-/* The main thread's: as sampler_look_inside() and sampler_drain(). */
+/* The main thread's: as sampler_look_inside(), sampler_go_rows() and sampler_drain_go(). */
 void sampler_inside_set(struct sampler_inside *in, const struct go_target *target);
-void sampler_inside_drain(struct sampler_inside *in, const struct sampler_sink *sink);
+uint32_t sampler_inside_rows(const struct sampler_inside *in);
+void sampler_inside_drain(struct sampler_inside *in, uint32_t until, const struct sampler_sink *sink);

@@ -140,10 +140,12 @@ void run_drain(struct run *r)
 {
 	const struct sampler_sink sink = { on_sample, on_probe, on_mark, on_told, on_go, r };
 
-	if (r->inside)
-		inside_check(r->inside);
-	if (r->slot)
-		sampler_drain(r->slot, &sink);
+	if (!r->slot)
+		return;
+	uint32_t rows = r->inside ? inside_check(r->inside) : sampler_go_rows(r->slot);
+
+	sampler_drain(r->slot, &sink);
+	sampler_drain_go(r->slot, rows, &sink);
 }
 
 static void slow_probe(struct run *r)

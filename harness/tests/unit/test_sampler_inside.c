@@ -90,7 +90,7 @@ static size_t look(int64_t t_ns, int64_t until_ns)
 	const struct sampler_sink sink = { .go = keep };
 
 	sampler_inside_look_if_due(&in, t_ns, false, until_ns ? until_ns : t_ns);
-	sampler_inside_drain(&in, &sink);
+	sampler_inside_drain(&in, sampler_inside_rows(&in), &sink);
 	return n_rows;
 }
 
@@ -179,11 +179,31 @@ static void test_a_jump_looks_again_where_the_last_look_raced(void **state)
 	assert_int_equal(rows[1].c.heap_inuse_bytes, 48 << 20);
 }
 
+/* The program may be another one since they were counted. */
+static void test_rows_after_a_count_wait(void **state)
+{
+	const struct sampler_sink sink = { .go = keep };
+
+	(void)state;
+	sampler_inside_look_if_due(&in, 1 * S, true, 1 * S);
+	uint32_t count = sampler_inside_rows(&in);
+	fake.allglen = 1000;
+	sampler_inside_look_if_due(&in, 2 * S, true, 2 * S);
+	sampler_inside_drain(&in, count, &sink);
+	assert_int_equal(n_rows, 1);
+	sampler_inside_drain(&in, count, &sink);
+	assert_int_equal(n_rows, 1);
+	sampler_inside_drain(&in, sampler_inside_rows(&in), &sink);
+	assert_int_equal(n_rows, 2);
+	assert_int_equal(rows[1].c.goroutines, 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_a_tick_looks_every_10_ms, begin),
 		cmocka_unit_test_setup(test_what_is_there_before_a_long_jump_is_seen, begin),
+		cmocka_unit_test_setup(test_rows_after_a_count_wait, begin),
 		cmocka_unit_test_setup(test_many_short_jumps_are_not_each_looked_at, begin),
 		cmocka_unit_test_setup(test_one_race_after_a_jump_is_no_gap, begin),
 		cmocka_unit_test_setup(test_races_without_end_are_a_gap, begin),
