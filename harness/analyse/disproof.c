@@ -198,6 +198,7 @@ struct disproof disproof_of(const struct mechanism_facts *f, const struct state 
 	if (d->of_globals)
 		p.act = "see which: go tool nm -size -sort size BINARY (or nm -S --size-sort) has the largest variables first";
 	if (d->of_files)
-		p.act = "see which: Rss of each mapping in /proc/PID/smaps; the kernel drops clean pages of files by itself when it needs memory";
+		p.act = "see which: Rss of each mapping in /proc/PID/smaps; clean pages of files the kernel drops by itself when it needs "
+			"memory, shared memory (RssShmem of /proc/PID/status: memfd, /dev/shm) only who made it gives back";
 	return p;
 }

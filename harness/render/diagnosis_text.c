@@ -11,6 +11,7 @@
 
 #define PLACES_MAX 3 /* of goroutines */
 #define PLACE_MIN  10
+#define FINALIZER_STUCK_S 1
 
 /* Who holds it: %s are its size, and all that is resident or has grown. */
 static const char *const headlines[MECHANISM_COUNT_] = {
@@ -215,6 +216,27 @@ static void add_places(const json_t *goroutines, bool told_of_first, struct strv
 	}
 }
 
+/* One goroutine runs all finalizers (runtime/mfinal.go). How long it has waited the runtime notes while it collects. */
+static void add_finalizers(const json_t *goroutines, struct strv *ret)
+{
+	const json_t *snapshots = json_object_get(goroutines, "snapshots"), *g;
+	size_t n = json_array_size(snapshots), i;
+	char age[32];
+
+	json_array_foreach(json_object_get(json_array_get(snapshots, n ? n - 1 : 0), "groups"), i, g)
+	{
+		double oldest = number_of(g, "oldest_wait_s");
+
+		if (strcmp(text_of(g, "function"), "runtime.createfing") != 0 || !*text_of(g, "blocked_function") || !*text_of(g, "wait") ||
+		    !strcmp(text_of(g, "wait"), "finalizer wait") || !(oldest >= FINALIZER_STUCK_S))
+			continue;
+		cleanup_free char *at = place(text_of(g, "blocked_file"), number_of(g, "blocked_line"));
+
+		strv_pushf(ret, "A finalizer waits (%s) at %s (%s), for %s: until it ends no other one runs, and what has a finalizer is not freed.",
+			   text_of(g, "wait"), at, text_of(g, "blocked_function"), format_duration(age, sizeof(age), oldest));
+	}
+}
+
 static void add_threads(const json_t *goroutines, struct strv *ret)
 {
 	const json_t *snapshots = json_object_get(goroutines, "snapshots"), *g;
@@ -260,6 +282,8 @@ static void next_steps(const struct diagnosis *d, const json_t *goroutines, cons
 		strv_pushf(ret, "To see for yourself: %s.", d->disproof.act);
 		return;
 	}
+	if (m == MECHANISM_GOROUTINES || m == MECHANISM_LIVE_HEAP || m == MECHANISM_NATIVE)
+		add_finalizers(goroutines, ret);
 	if (m == MECHANISM_GOROUTINES || m == MECHANISM_LIVE_HEAP || m == MECHANISM_THREADS)
 		add_places(goroutines, m == d->mechanism && m == MECHANISM_GOROUTINES, ret);
 	if (m == MECHANISM_THREADS || m == MECHANISM_NATIVE)

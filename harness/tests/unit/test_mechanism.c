@@ -246,6 +246,38 @@ static void test_garbage_that_nothing_collects(void **state)
 	diagnosis_done(&d);
 }
 
+/* A finalizer that never ends keeps all that has one. One look at a short wait shows nothing. */
+static void test_a_finalizer_that_never_ends(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *wait, *at, *age;
+		bool told;
+	} cases[] = {
+		{ "chan receive", "main.free", "6.5", true }, { "chan receive", "main.free", "0.2", false }, { "chan receive", "main.free", "null", false },
+		{ "finalizer wait", "", "60", false },	      { "finalizer wait", "runtime.runfinq", "60", false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct numbers n = idle;
+		cleanup_free char *text = strf("{\"snapshots\": [{\"groups\": [{\"count\": 1, \"system\": true, \"function\": \"runtime.createfing\", "
+					       "\"file\": \"/r/mfinal.go\", \"line\": 164, \"wait\": \"%s\", \"blocked_function\": \"%s\", "
+					       "\"blocked_file\": \"/x/main.go\", \"blocked_line\": 51, \"oldest_wait_s\": %s}]}]}",
+					       cases[i].wait, cases[i].at, cases[i].age);
+		cleanup_json json_t *goroutines = json_loads(text, 0, NULL);
+
+		assert_non_null(goroutines);
+		n.rss = n.peak = 188, n.objects = 184, n.heap_inuse = 184;
+		struct diagnosis d = diagnose(&n, NULL, text);
+		cleanup_free char *said = diagnosis_text(&d, goroutines, NULL);
+		assert_int_equal(d.mechanism, MECHANISM_LIVE_HEAP);
+		if (!!strstr(said, "A finalizer waits (chan receive) at main.go:51 (main.free), for 6.50 s") != cases[i].told ||
+		    !!strstr(said, "A finalizer") != cases[i].told)
+			fail_msg("case %zu: %s", i, said);
+		diagnosis_done(&d);
+	}
+}
+
 static const char *const snapshot =
 	"{\"format\": \"memtide-goroutines/1\", \"snapshots\": [{\"t_s\": 1, \"at\": \"end\", \"total\": 10003, \"groups\": ["
 	"{\"count\": 20, \"system\": true, \"function\": \"runtime.main\", \"file\": \"proc.go\", \"line\": 1, \"wait\": \"\"},"
@@ -721,6 +753,7 @@ static void test_files(void **state)
 	assert_non_null(strstr(d.why, "401 MB of the 403 MB that are resident are files'"));
 	assert_says(&d, "401 MB are pages of files or shared memory");
 	assert_non_null(strstr(d.disproof.act, "/proc/PID/smaps"));
+	assert_non_null(strstr(d.disproof.act, "shared memory (RssShmem of /proc/PID/status: memfd, /dev/shm) only who made it gives back"));
 	assert_is(d, MECHANISM_UNKNOWN, MECHANISM_UNKNOWN);
 	/* Beside a heap that is as large: neither. */
 	n.rss = n.peak = 803, n.objects = n.heap_inuse = 400;
@@ -1015,6 +1048,7 @@ int main(void)
 		cmocka_unit_test(test_live_heap),
 		cmocka_unit_test(test_survivors),
 		cmocka_unit_test(test_garbage_that_nothing_collects),
+		cmocka_unit_test(test_a_finalizer_that_never_ends),
 		cmocka_unit_test(test_goroutines),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_native),
