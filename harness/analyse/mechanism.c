@@ -346,7 +346,9 @@ static void answer_by_kernel(const struct state *s, struct diagnosis *d)
 	else
 		unknown(d, s->thp >= s->rss / 2 ? MECHANISM_THP : MECHANISM_UNKNOWN,
 			s->runtime_why ? strf("the Go runtime could not be read: %s", s->runtime_why)
-				       : xstrdup("the Go runtime was not read"));
+		    : s->runtime_read && !isnan(s->heap_inuse)
+			    ? xstrdup("memory comes and goes faster than it was split; the runtime's own accounting does not tell whose it is")
+			    : xstrdup("the Go runtime was not read"));
 }
 
 /* Of the objects that are asked about: of what grew while no collection looked nothing has survived one. */

@@ -107,7 +107,14 @@ static void read_runtime(const struct mechanism_facts *f, struct state *s)
 	s->goroutines_slope = metric(f, METRIC_GOROUTINES_SLOPE);
 }
 
-/* Where no split could be taken the runtime's own accounting says nearly the same: what it counts as free may not be resident. */
+/* At most by a factor and some room larger; what is not known contradicts nothing. */
+static bool is_at_most(double a, double b)
+{
+	return isnan(b) || a <= FITS_FACTOR * b + FITS_ROOM;
+}
+
+/* Where no split could be taken the runtime's own accounting says nearly the same: what it counts as free may not be resident. What it does not
+ * explain is native only where it is more than the heap has given back: of that, some may be resident again by now. */
 static void guess_parts(struct state *s)
 {
 	double rest = s->rss;
@@ -126,12 +133,10 @@ static void guess_parts(struct state *s)
 	rest -= s->part[RSS_RUNTIME];
 	s->part[RSS_IDLE] = fmin(s->heap_idle, rest);
 	s->part[RSS_NATIVE] = rest - s->part[RSS_IDLE];
-}
-
-/* At most by a factor and some room larger; what is not known contradicts nothing. */
-static bool is_at_most(double a, double b)
-{
-	return isnan(b) || a <= FITS_FACTOR * b + FITS_ROOM;
+	if (!(s->part[RSS_NATIVE] <= s->heap_released) || is_at_most(s->rss, s->rss - s->part[RSS_NATIVE]))
+		return;
+	for (int p = 0; p < RSS_PART_COUNT_; p++)
+		s->part[p] = NAN;
 }
 
 /* The split is of the same time as what is read far more often: on a busy machine one may be held for minutes. Its parts sum to

@@ -514,6 +514,21 @@ static void test_without_a_split(void **state)
 	assert_is(diagnose(&n, NULL, NULL), MECHANISM_LAZYFREE, MECHANISM_UNKNOWN);
 }
 
+/* A heap that takes and drops in ms what was given back: at the time of the RSS it may have been resident. */
+static void test_without_a_split_what_was_given_back_may_be_there(void **state)
+{
+	(void)state;
+	struct numbers n = idle;
+	double *part = &n.objects;
+
+	n.rss = n.peak = 36, n.heap_inuse = 10, n.heap_idle = 7, n.heap_released = 34;
+	while (part <= &n.files)
+		*part++ = NONE;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_UNKNOWN, MECHANISM_UNKNOWN);
+	n.heap_released = 5;
+	assert_is(diagnose(&n, NULL, NULL), MECHANISM_NATIVE, MECHANISM_LIVE_HEAP);
+}
+
 /* --- with series ------------------------------------------------------------------------------------------------------------------------ */
 
 #define ROWS 100
@@ -1061,6 +1076,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_read_of_the_runtime),
 		cmocka_unit_test(test_nothing_at_all),
 		cmocka_unit_test(test_without_a_split),
+		cmocka_unit_test(test_without_a_split_what_was_given_back_may_be_there),
 		cmocka_unit_test(test_a_heap_that_came_with_goroutines),
 		cmocka_unit_test(test_the_age_of_the_last_collection),
 		cmocka_unit_test(test_what_takes_and_drops_all_the_time),
