@@ -145,11 +145,13 @@ def test_rates(memtide, scenario, stimulus, rate):
 
 
 def test_a_process_of_a_millisecond(memtide, scenario):
-    busy = slack_s() > 0.1
-    result = memtide("run", scenario(command=["/bin/sleep", "0.001"], run="timeout: 20s, repeat: 10"))
+    """The first look follows its exec: mostly it comes in time, though memtide may lose its CPU right there."""
+    result = memtide("run", scenario(command=["/bin/sleep", "0.001"], run="timeout: 20s, repeat: 20"))
+    seen = [run for run in result.runs() if run["sampling"]["samples"]]
+    assert len(seen) >= (10 if slack_s() <= 0.1 else 1)
     for run in result.runs():
         assert run["outcome"] == "ok"
-        if busy and run["sampling"]["samples"] == 0:
+        if run not in seen:
             assert run["missing"]["peak_rss_bytes"] == "RSS was never read"
             continue
         assert result.campaign.samples(repeat=run["repeat"]) and run["sampling"]["samples"] >= 1
