@@ -19,11 +19,13 @@
 #include "run/wake.h"
 
 #define TEXT_MAX 160
+#define CLOCKS_MAX 16 /* linux/time.h: MAX_CLOCKS */
 
 struct thread {
 	pid_t tid;
 	int schedstat_fd, syscall_fd, stat_fd;
-	/* The wait that was last understood, and the schedstat that it belongs to; key_len 0: it may be awake. */
+	/* The wait that was last understood, and the schedstat that it belongs to; key_len 0: it may be awake. call: as it was made; "": the
+	 * wait is known to be over, or there was none. */
 	char key[TEXT_MAX], call[TEXT_MAX];
 	size_t key_len;
 	struct timed_wait wait;
@@ -235,11 +237,6 @@ static bool is_running(const char *call)
 	return *call == 'r';
 }
 
-static bool is_restart(const char *call)
-{
-	return strtol(call, NULL, 10) == SYS_restart_syscall;
-}
-
 /* All but the number: arguments, stack and place. */
 static bool same_arguments(const char *a, const char *b)
 {
@@ -278,20 +275,53 @@ static int64_t beyond_monotonic_ns(clockid_t clock)
 	return beyond;
 }
 
-/* What the call that was just read waits for. same: it is the wait that was understood before. false: it is not asleep, or
- * cannot be understood now. */
-static bool understand(const struct sleepers *s, struct thread *t, bool same)
+/* The kernel itself has ended the wait that is known, or is about to. */
+static bool is_over(const struct sleepers *s, const struct thread *t)
+{
+	return !t->late && t->until_ns <= clock_now(s->clock);
+}
+
+/* Of a call that the kernel has begun again after a stop, /proc tells the arguments only: which it is, by the function that it sleeps in.
+ * There are these (grep restart_block in the kernel), of which nanosleep's own counts as scheduling and is not told. -1: not known. */
+static long restarted_call(const struct process *p, pid_t tid, const uint64_t args[6])
+{
+	char in[TEXT_MAX];
+	int fd = open_of(p, tid, "wchan");
+	size_t n = fd < 0 ? 0 : proc_read(fd, in, sizeof(in));
+
+	if (fd >= 0)
+		(void)close(fd);
+	if (!n || !strcmp(in, "0"))
+		return -1;
+	if (strstr(in, "futex"))
+		return SYS_futex;
+	if (strstr(in, "poll"))
+		return SYS_poll;
+	return args[0] < CLOCKS_MAX ? SYS_clock_nanosleep : SYS_nanosleep;
+}
+
+/* What the call that was just read waits for, of a thread that sleeps in it, or was stopped there. false: it does not, or that cannot be
+ * understood now. */
+static bool understand(const struct sleepers *s, const struct process *p, struct thread *t, const char *call, bool stopped)
 {
 	uint64_t args[6];
-	long nr = parse_call(t->call, args);
-	struct timed_wait w = timed_wait_decode(nr, args);
+	long nr = parse_call(call, args), known = strtol(t->call, NULL, 10);
+	bool restarted = nr == SYS_restart_syscall, may_go_on = *t->call && same_arguments(call, t->call) && !is_over(s, t);
 	int64_t ns;
 
-	if (nr < 0 || w.limit == WAIT_AT_GATE)
+	if (restarted)
+		nr = may_go_on ? known : restarted_call(p, t->tid, args);
+
+	struct timed_wait w = timed_wait_decode(nr, args);
+	if (nr < 0 || w.limit == WAIT_AT_GATE || w.limit == WAIT_RESTARTED)
 		return false;
-	/* As before, until the same time; one that was not understood before stays so, until the kernel itself ends it. */
-	if (same || w.limit == WAIT_RESTARTED)
-		return same;
+	may_go_on = may_go_on && nr == known && (restarted || stopped || t->went_on);
+	/* After a stop some calls are made anew for what the kernel takes to be left, which knows nothing of a jump. */
+	t->went_on = stopped && may_go_on && (t->went_on || (t->late && w.leaves_rest));
+	/* As before, until the same time. Of an absolute wait that is read again in any case: it may lie in the same place and be another. */
+	if (may_go_on && w.limit != WAIT_ABSOLUTE)
+		return true;
+	(void)snprintf(t->call, sizeof(t->call), "%ld%s", nr, call + strcspn(call, " "));
 	t->wait = w;
 	t->until_ns = INT64_MAX;
 	t->late = false;
@@ -323,6 +353,8 @@ static void note_wake(struct sleepers *s, struct thread *t, int r)
 	t->held = r == -EAGAIN;
 	t->went_on = r == WAKE_DISTURBED;
 	t->key_len = 0;
+	if (r == WAKE_DONE || r == WAKE_ELSEWHERE)
+		*t->call = 0;
 	s->woken += r == WAKE_DONE;
 }
 
@@ -338,24 +370,24 @@ static bool learn(struct sleepers *s, const struct process *p, struct thread *t,
 			return false;
 	}
 
-	size_t n = proc_read(t->schedstat_fd, t->key, sizeof(t->key)), call_len = n ? proc_read(t->syscall_fd, call, sizeof(call)) : 0;
+	struct thread now = *t;
+	size_t n = proc_read(t->schedstat_fd, now.key, sizeof(now.key)), call_len = n ? proc_read(t->syscall_fd, call, sizeof(call)) : 0;
 
 	*ret_ended = n == 0;
 	if (!call_len || is_running(call))
 		return false;
 	char state = state_of(t);
-	t->zombie = state == 'Z' || state == 'X';
-	/* Of an absolute wait the limit is read again in any case: it may lie in the same place and be another. */
-	bool went_on = t->went_on && t->wait.limit == WAIT_RELATIVE;
-	bool same = *t->call && (went_on || is_restart(call)) && same_arguments(call, t->call);
-	memcpy(t->call, call, call_len + 1);
-	if (!t->zombie && (state != 'S' || !understand(s, t, same)))
+	/* One that is stopped is awake, but goes on with its wait: what is known of that will be needed then. */
+	bool stopped = state == 'T';
+	now.zombie = t->zombie = state == 'Z' || state == 'X';
+	if (!now.zombie && ((state != 'S' && !stopped) || !understand(s, p, &now, call, stopped)))
 		return false;
-	t->key_len = n;
-	if (!has_key(t))
-		t->key_len = 0;
-	else
-		t->went_on = false;
+	now.key_len = n;
+	if (!has_key(&now))
+		return false;
+	if (stopped)
+		now.key_len = 0;
+	*t = now;
 	return t->key_len > 0;
 }
 

@@ -7,6 +7,9 @@
  * meanwhile, however briefly, has another one; so between the last of the first findings and the first of the second all slept.
  * The limit of a wait is read between two equal schedstats as well, so it belongs to that wait and not to one before.
  *
+ * SIGSTOP ends no wait, but the kernel begins it again when its thread goes on: as restart_syscall, which hides what it was, or (select(),
+ * ppoll()) for a rest that knows nothing of a jump. So what was known of a wait, or can be read of it while its thread is stopped, is kept.
+ *
  * A look at 20 sleeping threads takes 35 us: two preads of kept fds a thread. One thread at a time.
  */
 #pragma once

@@ -124,9 +124,10 @@ static int end_call(pid_t tid, bool same, const struct timed_wait *wait)
 static int end_in_stop(pid_t tid, bool own, int status, int schedstat_fd, const char *key, const struct timed_wait *wait)
 {
 	bool ours = status >> 8 == PTRACE_EVENT_STOP;
-	int r = ours ? end_call(tid, is_same_wait(schedstat_fd, key), wait) : WAKE_ELSEWHERE;
+	bool same = is_same_wait(schedstat_fd, key);
+	/* A signal of its own that came first is delivered, after the wait if that is the one whose time is up. */
+	int r = ours || same ? end_call(tid, same, wait) : WAKE_ELSEWHERE;
 
-	/* A signal of its own that came first is delivered. */
 	if (tracee_detach(tid, ours ? 0 : status & 0xff))
 		return r;
 	return tracee_wait_for_stop(tid, own, STOP_MAX_NS, &status) == -ETIMEDOUT ? -EAGAIN : -ESRCH;
