@@ -150,8 +150,8 @@ static long current_call(int tasks, pid_t tid)
 	return text[0] >= '0' && text[0] <= '9' ? strtol(text, NULL, 10) : CALL_UNKNOWN;
 }
 
-/* The thread's numbers, from our pid namespace to the innermost that it has one in: the last of NSpid, and how many there are; before Linux
- * 4.1 its number here, and one. */
+/* The thread's number in the innermost pid namespace that it has one in, the last of NSpid, and in how many it has one. Before Linux 4.1, and of
+ * one that has ended, its number here, and one. */
 static uint64_t own_tid(int tasks, pid_t tid, unsigned *ret_levels)
 {
 	char path[32], line[256];
@@ -247,7 +247,7 @@ int threads_read(const struct go_target *t, struct thread_look *ret, struct err 
 	struct thread_look look = { 0 };
 	struct machines ms;
 	struct dirent *e;
-	unsigned levels;
+	unsigned levels, one;
 	char path[64];
 	DIR *tasks;
 
@@ -268,7 +268,7 @@ int threads_read(const struct go_target *t, struct thread_look *ret, struct err 
 		if (tid <= 0 || tid > INT32_MAX)
 			continue;
 		call = current_call(dirfd(tasks), (pid_t)tid);
-		m = machine_of(&ms, levels > 1 ? own_tid(dirfd(tasks), (pid_t)tid, &levels) : (uint64_t)tid);
+		m = machine_of(&ms, levels > 1 ? own_tid(dirfd(tasks), (pid_t)tid, &one) : (uint64_t)tid);
 		detail(m, call, with, sizeof(with));
 		count(&look, doing(&ms, m, call), with);
 	}
