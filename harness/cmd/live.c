@@ -75,7 +75,7 @@ int live_open(struct live *l, const struct foreign *f, struct err *err)
 	if (r < 0)
 		return foreign_is_gone(f) ? err_usage(err, "process %d has just exited", (int)f->pid) : r;
 	l->who = foreign_text(f);
-	l->splitter = splitter_new();
+	l->splitter = splitter_new(NULL, NULL);
 	l->program = foreign_program(f);
 	open_target(l);
 	return 0;

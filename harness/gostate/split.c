@@ -20,12 +20,27 @@ struct splitter {
 	struct vmas vmas;
 	struct pages pages;
 	struct claims claims;
-	int64_t pages_ns, at_ns; /* CLOCK_MONOTONIC: when the pages were read the last time, and those of the split that was given out */
+	int64_t (*now_ns)(void *arg);
+	void *arg;
+	int64_t pages_ns, at_ns; /* when the pages were read the last time, and those of the split that was given out */
 };
 
-struct splitter *splitter_new(void)
+static int64_t monotonic_ns(void *arg)
 {
-	return xcalloc(1, sizeof(struct splitter));
+	struct timespec t = { 0, 0 };
+
+	(void)arg;
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+struct splitter *splitter_new(int64_t (*now_ns)(void *arg), void *arg)
+{
+	struct splitter *s = xcalloc(1, sizeof(*s));
+
+	s->now_ns = now_ns ? now_ns : monotonic_ns;
+	s->arg = arg;
+	return s;
 }
 
 struct splitter *splitter_free(struct splitter *s)
@@ -275,14 +290,6 @@ static bool spans_fit(const struct splitter *s, uint64_t before, uint64_t after,
 	return inuse + allowed >= low && inuse <= high + allowed;
 }
 
-static int64_t monotonic_ns(void)
-{
-	struct timespec t = { 0, 0 };
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * NS_PER_S + t.tv_nsec;
-}
-
 static int take(struct splitter *s, const struct go_target *t, bool scan, struct rss_split *ret, bool *ret_fits, struct err *err)
 {
 	pid_t pid = go_target_pid(t);
@@ -299,11 +306,11 @@ static int take(struct splitter *s, const struct go_target *t, bool scan, struct
 		return r;
 	inuse[1] = place_or_unknown(t, GO_HEAP_INUSE);
 	statm[0] = pages_statm(pid);
-	s->pages_ns = monotonic_ns();
+	s->pages_ns = s->now_ns(s->arg);
 	r = pages_read(&s->pages, pid, &s->vmas, scan, &scanned, err);
 	if (r < 0)
 		return r;
-	s->pages_ns += (monotonic_ns() - s->pages_ns) / 2;
+	s->pages_ns += (s->now_ns(s->arg) - s->pages_ns) / 2;
 	statm[1] = pages_statm(pid);
 	inuse[2] = place_or_unknown(t, GO_HEAP_INUSE);
 	if (statm[0] == GO_UNKNOWN || statm[1] == GO_UNKNOWN)

@@ -26,12 +26,13 @@
 struct err;
 struct splitter; /* buffers that are used again */
 
-struct splitter *splitter_new(void);
+/* now_ns: the clock by which a split's time is told; NULL: CLOCK_MONOTONIC. arg: borrowed. Never NULL. */
+struct splitter *splitter_new(int64_t (*now_ns)(void *arg), void *arg);
 struct splitter *splitter_free(struct splitter *s);
 
 /* Taken anew (three times at most) where the parts do not sum to RSS within 0.5 % or 1 MB, whichever is more. 0; -EAGAIN where the
  * target changes too fast for any look to fit (ret then holds the best); -ESRCH where it is gone; others with a sentence in err. */
 int split_read(struct splitter *s, const struct go_target *t, struct rss_split *ret, struct err *err);
-/* CLOCK_MONOTONIC of the moment that the last split stands for: when its pages were read. It lies anywhere in the time that split_read() took,
- * which had no CPU for some of it, or found that a look did not fit. */
+/* The moment that the last split stands for, by its clock: when its pages were read. It lies anywhere in the time that split_read() took,
+ * which had no CPU for some of it, or found that a look did not fit; and a virtual clock may have jumped meanwhile. */
 int64_t splitter_at_ns(const struct splitter *s);

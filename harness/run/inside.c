@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -124,13 +123,20 @@ static void let_go(struct inside *in)
 	in->symbols = symbols_free(in->symbols);
 }
 
+static int64_t now_of(void *arg)
+{
+	const struct inside *in = arg;
+
+	return clock_now(in->site.clock);
+}
+
 struct inside *inside_begin(const struct inside_site *site)
 {
 	struct inside *in = xcalloc(1, sizeof(*in));
 
 	in->site = *site;
 	in->report = INSIDE_REPORT_INIT;
-	in->splitter = splitter_new();
+	in->splitter = splitter_new(now_of, in);
 	in->next_split_ns = 0;
 	try_to_open(in);
 	return in;
@@ -206,9 +212,7 @@ static void keep_split(struct inside *in, int64_t t_ns, const struct rss_split *
 /* false: it changed too fast, or it is gone. */
 static bool take_split(struct inside *in)
 {
-	const struct clock *clock = in->site.clock;
-	int64_t skipped = clock->offset_ns ? atomic_load(clock->offset_ns) : 0;
-	int64_t begin = clock_monotonic_ns(), cpu = clock_thread_cpu_ns(), t = begin - clock->exec_ns + skipped;
+	int64_t begin = clock_monotonic_ns(), cpu = clock_thread_cpu_ns(), t = clock_now(in->site.clock);
 	struct err cleanup_err err = ERR_INIT;
 	struct rss_split s;
 	int r = split_read(in->splitter, in->target, &s, &err);
@@ -224,7 +228,7 @@ static bool take_split(struct inside *in)
 		inside_keep_why(in->report.split_why, &err);
 	if (r < 0)
 		return false;
-	keep_split(in, splitter_at_ns(in->splitter) - clock->exec_ns + skipped, &s);
+	keep_split(in, splitter_at_ns(in->splitter), &s);
 	note_settings(in);
 	return true;
 }

@@ -68,7 +68,7 @@ static int look(const struct go_target *t, struct splitter *splitter, struct tal
 int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
-	struct splitter *splitter = splitter_new();
+	struct splitter *splitter = splitter_new(NULL, NULL);
 	struct tally n = { 0 };
 	long times = argc > 2 ? strtol(argv[2], NULL, 10) : 1, pause_ms = argc > 3 ? strtol(argv[3], NULL, 10) : 0;
 	double begin = now_s();

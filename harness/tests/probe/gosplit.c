@@ -42,7 +42,7 @@ int main(int argc, char **argv)
 {
 	cleanup_err struct err err = ERR_INIT;
 	struct go_target *t;
-	struct splitter *s = splitter_new();
+	struct splitter *s = splitter_new(NULL, NULL);
 	enum go_refusal why;
 	int times = argc > 2 ? atoi(argv[2]) : 1, pause_ms = argc > 3 ? atoi(argv[3]) : 0, r;
 
