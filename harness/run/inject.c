@@ -26,7 +26,7 @@
 
 #define VDSO_MAX 32768
 #define CS_64BIT 0x33 /* the code segment of 64-bit programs */
-#define STEP_MAX_NS (2 * NS_PER_S)
+#define STEP_MAX_NS (20 * NS_PER_S) /* without a CPU; a process that is left in the midst of its steps is lost */
 #define STOPS_MAX 1000 /* during a step, by who sends SIGSTOP and SIGCONT over and over */
 
 struct patient {
