@@ -241,6 +241,7 @@ def test_a_program_that_another_thread_executes_is_seen(record, tmp_path):
         "else:\n"
         "    held = b'x' * (96 << 20)\n"
         "    time.sleep(3)\n"
+        "    os._exit(0)\n"  # with all that it holds
     )
     done, campaign = record(["--rate", "20000"], [PY, script, "20"])  # the moment is short: not each of them is met in it
     assert done.returncode == 0, done.stderr
