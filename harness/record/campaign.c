@@ -149,35 +149,24 @@ struct campaign *campaign_free(struct campaign *c)
 	return NULL;
 }
 
-static bool axis_differs(const json_t *cells, const char *axis)
+bool campaign_axis_differs(const struct campaign_cells *cells, const char *axis)
 {
-	const json_t *first = json_object_get(json_object_get(json_array_get(cells, 0), "settings"), axis), *cell;
-	size_t i;
-
-	json_array_foreach(cells, i, cell)
-		if (!json_equal(json_object_get(json_object_get(cell, "settings"), axis), first))
+	for (size_t i = 0; i < cells->n; i++)
+		if (!json_equal(json_object_get(cells->v[i].settings, axis), json_object_get(cells->v[0].settings, axis)))
 			return true;
 	return false;
 }
 
-char *campaign_cell_label(const struct campaign *c, const char *id)
+static char *label_of(const struct campaign_cells *cells, const struct campaign_cell *cell)
 {
-	const json_t *cells = json_object_get(c->info, "cells"), *cell, *settings = NULL;
+	const char *axis, *go = json_string_value(json_object_get(cell->settings, "go"));
 	cleanup_strv struct strv parts = STRV_INIT;
-	const char *axis;
 	json_t *value;
-	size_t i;
 
-	json_array_foreach(cells, i, cell)
-		if (!strcmp(json_string_value(json_object_get(cell, "id")), id))
-			settings = json_object_get(cell, "settings");
-	json_object_foreach((json_t *)settings, axis, value)
-		if (json_is_string(value) && axis_differs(cells, axis))
+	json_object_foreach((json_t *)cell->settings, axis, value)
+		if (json_is_string(value) && campaign_axis_differs(cells, axis))
 			strv_pushf(&parts, "%s=%s", axis, json_string_value(value));
-
-	const char *go = json_string_value(json_object_get(settings, "go"));
-
-	return parts.n ? strv_join(&parts, ",") : go ? strf("go=%s", go) : xstrdup(id);
+	return parts.n ? strv_join(&parts, ",") : go ? strf("go=%s", go) : xstrdup(cell->id);
 }
 
 void campaign_cells(const struct campaign *c, struct campaign_cells *ret)
@@ -194,8 +183,10 @@ void campaign_cells(const struct campaign *c, struct campaign_cells *ret)
 
 		while (at < c->n_runs && !strcmp(c->runs[at].cell_id, id))
 			runs[n++] = &c->runs[at++];
-		ret->v[i] = (struct campaign_cell){ id, campaign_cell_label(c, id), json_object_get(cell, "settings"), runs, n };
+		ret->v[i] = (struct campaign_cell){ id, NULL, json_object_get(cell, "settings"), runs, n };
 	}
+	for (i = 0; i < ret->n; i++)
+		ret->v[i].label = label_of(ret, &ret->v[i]);
 }
 
 void campaign_cells_done(struct campaign_cells *cells)
@@ -206,6 +197,19 @@ void campaign_cells_done(struct campaign_cells *cells)
 	}
 	free(cells->v);
 	*cells = (struct campaign_cells){ 0 };
+}
+
+char *campaign_cell_label(const struct campaign *c, const char *id)
+{
+	struct campaign_cells cells;
+	char *label = NULL;
+
+	campaign_cells(c, &cells);
+	for (size_t i = 0; i < cells.n && !label; i++)
+		if (!strcmp(cells.v[i].id, id))
+			label = TAKE(cells.v[i].label);
+	campaign_cells_done(&cells);
+	return label ? label : xstrdup(id);
 }
 
 void campaign_check_series(const struct campaign *c, struct strv *ret_damage)

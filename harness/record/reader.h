@@ -83,6 +83,8 @@ struct campaign_cells {
 /* Every cell of campaign.json, in its order. Borrows from c. */
 void campaign_cells(const struct campaign *c, struct campaign_cells *ret);
 void campaign_cells_done(struct campaign_cells *cells);
+/* Not all cells have the same value of it; one that some do not have differs. */
+bool campaign_axis_differs(const struct campaign_cells *cells, const char *axis);
 /* What tells the cell from the campaign's others: "go=1.12,variant=leaky", without the axes that all have alike. Of a campaign in which
  * none differs: its release, or the id where it has none. The id of a cell that campaign.json does not have. For people; commands take
  * the id. Caller frees. */

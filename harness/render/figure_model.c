@@ -52,15 +52,6 @@ static char *setting_word(const char *axis, const char *value)
 	return strf("%s %s", axis, value);
 }
 
-/* All cells have the same value of it. */
-static bool is_constant(const struct campaign_cells *cells, const char *axis)
-{
-	for (size_t i = 1; i < cells->n; i++)
-		if (strcmp(text_of(cells->v[i].settings, axis), text_of(cells->v[0].settings, axis)) != 0)
-			return false;
-	return true;
-}
-
 /* All axes that differ but the panels', for telling settings apart (key) and for people (name). Caller frees both. */
 static void setting_of(const struct figure_model *m, const json_t *settings, char **ret_key, char **ret_name)
 {
@@ -72,7 +63,7 @@ static void setting_of(const struct figure_model *m, const json_t *settings, cha
 	{
 		const char *text = json_is_string(value) ? json_string_value(value) : "";
 
-		if (!strcmp(axis, m->panel_axis) || !strcmp(axis, m->part_axis) || is_constant(&m->cells, axis))
+		if (!strcmp(axis, m->panel_axis) || !strcmp(axis, m->part_axis) || !campaign_axis_differs(&m->cells, axis))
 			continue;
 		cleanup_free char *word = setting_word(axis, text);
 		strv_pushf(&keys, "%s=%s", axis, text);
@@ -164,7 +155,7 @@ static const char *axis_to_part_by(const struct figure_model *m)
 	json_object_foreach((json_t *)m->cells.v[0].settings, axis, value)
 	{
 		(void)value;
-		if (!strcmp(axis, m->panel_axis) || is_constant(&m->cells, axis))
+		if (!strcmp(axis, m->panel_axis) || !campaign_axis_differs(&m->cells, axis))
 			continue;
 		if (!strcmp(axis, "variant"))
 			return axis;
@@ -208,7 +199,7 @@ static void find_everywhere(struct figure_model *m)
 	{
 		cleanup_free char *word = setting_word(axis, json_is_string(value) ? json_string_value(value) : "");
 
-		if (*word && strcmp(axis, m->panel_axis) != 0 && strcmp(axis, "limit") != 0 && is_constant(&m->cells, axis))
+		if (*word && strcmp(axis, m->panel_axis) != 0 && strcmp(axis, "limit") != 0 && !campaign_axis_differs(&m->cells, axis))
 			strv_pushf(&parts, "%s%s", strcmp(axis, "variant") ? "" : "variant ", word);
 	}
 	m->everywhere = strv_join(&parts, ", ");

@@ -71,19 +71,6 @@ static enum conduct conduct_of(const struct row *r)
 /* ---- axes
  * ------------------------------------------------------------------------------------------------------------------------- */
 
-/* Whether all cells have the same value of the axis; *ret_value then is it. */
-static bool is_constant(const struct campaign_cells *cells, const char *axis, const char **ret_value)
-{
-	*ret_value = json_string_value(json_object_get(cells->v[0].settings, axis));
-	for (size_t i = 1; i < cells->n; i++) {
-		const char *value = json_string_value(json_object_get(cells->v[i].settings, axis));
-
-		if (!value || !*ret_value || strcmp(value, *ret_value))
-			return false;
-	}
-	return true;
-}
-
 /* GODEBUG and environment values say themselves what they set, and a variant's name is enough. */
 static char *setting_text(const char *axis, const char *value)
 {
@@ -99,7 +86,7 @@ static char *only_text(const char *axis, const char *value)
 static void set_settings(struct rows *rows, struct row *r)
 {
 	cleanup_strv struct strv parts = STRV_INIT;
-	const char *axis, *unused, *only_axis = NULL, *only = NULL;
+	const char *axis, *only_axis = NULL, *only = NULL;
 	json_t *value;
 	size_t differing = 0;
 
@@ -107,7 +94,7 @@ static void set_settings(struct rows *rows, struct row *r)
 	{
 		const char *text = json_string_value(value);
 
-		if (!strcmp(axis, "go") || !text || is_constant(&rows->cells, axis, &unused))
+		if (!strcmp(axis, "go") || !text || !campaign_axis_differs(&rows->cells, axis))
 			continue;
 		differing++;
 		only = text;
@@ -130,14 +117,15 @@ static void set_settings(struct rows *rows, struct row *r)
 static void set_constant(struct rows *rows)
 {
 	cleanup_strv struct strv parts = STRV_INIT;
-	const char *axis, *text;
+	const char *axis;
 	json_t *value;
 
 	if (rows->cells.n) {
 		json_object_foreach((json_t *)rows->cells.v[0].settings, axis, value)
 		{
-			(void)value;
-			if (strcmp(axis, "go") && is_constant(&rows->cells, axis, &text) && text && strcmp(text, DEFAULT))
+			const char *text = json_string_value(value);
+
+			if (strcmp(axis, "go") && text && strcmp(text, DEFAULT) && !campaign_axis_differs(&rows->cells, axis))
 				strv_pushf(&parts, "%s=%s", axis, text);
 		}
 	}
